@@ -1,0 +1,38 @@
+package v1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// GroupName is the API group.
+const GroupName = "mysql.example.com"
+
+// SchemeGroupVersion is the group and version of this package's types.
+var SchemeGroupVersion = schema.GroupVersion{Group: GroupName, Version: "v1"}
+
+var (
+	// SchemeBuilder collects this package's registrations, the generated ones included.
+	SchemeBuilder runtime.SchemeBuilder
+	// AddToScheme registers the types, defaults and conversions of this version.
+	AddToScheme = localSchemeBuilder.AddToScheme
+
+	localSchemeBuilder = &SchemeBuilder
+)
+
+func init() {
+	// Generated files register themselves; the package compiles without them.
+	localSchemeBuilder.Register(addKnownTypes, RegisterDefaults)
+}
+
+func addKnownTypes(scheme *runtime.Scheme) error {
+	scheme.AddKnownTypes(SchemeGroupVersion, &MySQLInstance{}, &MySQLInstanceList{})
+	metav1.AddToGroupVersion(scheme, SchemeGroupVersion)
+	return nil
+}
+
+// Resource qualifies a resource name with the group.
+func Resource(resource string) schema.GroupResource {
+	return SchemeGroupVersion.WithResource(resource).GroupResource()
+}
