@@ -1,0 +1,239 @@
+package install
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/duet-api/duet/shared/process"
+)
+
+// Installer puts a form into place and takes it away again.
+type Installer struct {
+	Env   *Environment
+	Forms Forms
+	// Controller is the plan of the one controller that both forms share.
+	Controller func(*Environment) (*Plan, error)
+	// Progress is told each step as it begins.
+	Progress func(format string, args ...any)
+
+	client client.Client
+}
+
+// NewInstaller returns an installer for an environment.
+func NewInstaller(env *Environment, forms Forms, controller func(*Environment) (*Plan, error),
+	progress func(format string, args ...any)) (*Installer, error) {
+	c, err := client.New(env.Config(), client.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("could not reach the control plane: %w", err)
+	}
+	return &Installer{Env: env, Forms: forms, Controller: controller, Progress: progress, client: c}, nil
+}
+
+// Install brings a form up and waits until it really answers. It is safe to run again: what is as planned is left
+// alone, what is not is put right. It refuses to put one form over the other, because the objects of the first would
+// be cut off from their clients without a check that the second reads them alike.
+func (i *Installer) Install(ctx context.Context, formName, profileFlag string) error {
+	form, err := i.Forms.Named(formName)
+	if err != nil {
+		return err
+	}
+	record, err := i.readRecord(ctx)
+	if err != nil {
+		return err
+	}
+	detected, err := Detect(ctx, i.client)
+	if err != nil {
+		return err
+	}
+	if profileFlag == "" && record.Form == form.Name() && detected.Form == form.Name() {
+		profileFlag = record.Profile // installing again without saying otherwise keeps what is there
+	}
+	profile, err := ProfileOf(form, profileFlag)
+	if err != nil {
+		return err
+	}
+	if err := i.refuse(form, profile, detected, record); err != nil {
+		return err
+	}
+
+	plan, err := form.Plan(ctx, i.Env, profile)
+	if err != nil {
+		return err
+	}
+	controller, err := i.Controller(i.Env)
+	if err != nil {
+		return err
+	}
+
+	i.Progress("applying service accounts and access rules")
+	prerequisites := slices.Concat([]*unstructured.Unstructured{namespaceObject()}, plan.Prerequisites, controller.Prerequisites)
+	if err := apply(ctx, i.client, prerequisites); err != nil {
+		return err
+	}
+	if err := i.issueTokens(ctx, prerequisites); err != nil {
+		return err
+	}
+	for _, spec := range plan.Processes {
+		i.Progress("starting %s", spec.Name)
+		if err := i.Env.Runner().Run(ctx, spec); err != nil {
+			return err
+		}
+	}
+	i.Progress("applying what makes the API appear")
+	if err := apply(ctx, i.client, plan.Objects); err != nil {
+		return i.explain(ctx, plan.Processes, err)
+	}
+	if err := i.prune(ctx, form, plan); err != nil {
+		return err
+	}
+	i.Progress("waiting until the API answers")
+	if err := i.waitServing(ctx, form, profile, plan); err != nil {
+		return err
+	}
+	if err := i.lowerHold(ctx); err != nil {
+		return err
+	}
+	i.Progress("starting the controller")
+	for _, spec := range controller.Processes {
+		if err := i.Env.Runner().Run(ctx, spec); err != nil {
+			return err
+		}
+	}
+	return i.writeRecord(ctx, Record{Form: form.Name(), Profile: profile, Storage: form.Storage(profile)})
+}
+
+func (i *Installer) refuse(form Implementation, profile string, detected Detected, record Record) error {
+	switch {
+	case detected.Foreign != "":
+		return fmt.Errorf("service %s already serves %s: Duet does not take a group away from somebody else; "+
+			"remove APIService %s.%s first if it is no longer wanted", detected.Foreign, Group, Resource.Version, Group)
+	case detected.Form != "" && detected.Form != form.Name():
+		return fmt.Errorf("%s is installed: one form is not put over the other. To change a live API, use "+
+			"`duet switch --to %s` once this version of Duet has it; until then `duet uninstall` keeps every object in %s, "+
+			"and `duet install --impl %s` serves it again", detected.Form, form.Name(), ControlPlaneEtcd, form.Name())
+	case detected.Form == form.Name() && record.Storage != "" && record.Storage != form.Storage(profile):
+		return fmt.Errorf("%s keeps its objects in %s, and profile %s would read %s: `duet uninstall` first",
+			form.Name(), record.Storage, profile, form.Storage(profile))
+	}
+	return nil
+}
+
+// issueTokens gives every service account of the installation a kubeconfig.
+func (i *Installer) issueTokens(ctx context.Context, objects []*unstructured.Unstructured) error {
+	for _, object := range objects {
+		if object.GetKind() == "ServiceAccount" && object.GetNamespace() == Namespace {
+			if _, err := i.Env.ServiceAccountKubeconfig(ctx, object.GetName()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// prune takes away what another profile of the same form has and this one has not.
+func (i *Installer) prune(ctx context.Context, form Implementation, plan *Plan) error {
+	kept := map[string]bool{}
+	for _, object := range plan.Objects {
+		kept[describe(object)] = true
+	}
+	runs := map[string]bool{}
+	for _, spec := range plan.Processes {
+		runs[spec.Name] = true
+	}
+	for _, profile := range form.Profiles() {
+		other, err := form.Plan(ctx, i.Env, profile)
+		if err != nil {
+			return err
+		}
+		var surplus []*unstructured.Unstructured
+		for _, object := range other.Objects {
+			if !kept[describe(object)] {
+				surplus = append(surplus, object)
+			}
+		}
+		if err := remove(ctx, i.client, surplus); err != nil {
+			return err
+		}
+		for _, spec := range other.Processes {
+			if !runs[spec.Name] {
+				if err := i.stop(ctx, spec.Name); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// stop ends a process if it is there.
+func (i *Installer) stop(ctx context.Context, name string) error {
+	processes, err := i.Env.Runner().List(ctx)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(processes, func(s process.Status) bool { return s.Spec.Name == name }) {
+		return i.Env.Runner().Stop(ctx, name)
+	}
+	return nil
+}
+
+// waitServing waits for what a user needs next: a LIST of every version, discovery (which kubectl reads first) and the
+// schema (which explain and client-side validation read).
+func (i *Installer) waitServing(ctx context.Context, form Implementation, profile string, plan *Plan) error {
+	err := poll(ctx, 2*time.Minute, fmt.Sprintf("%s to serve", form.Name()), func(ctx context.Context) error {
+		if err := i.exited(ctx, plan.Processes); err != nil {
+			return final{err}
+		}
+		return Serves(ctx, i.Env.Config(), form.Versions(profile)...)
+	})
+	return i.explain(ctx, plan.Processes, err)
+}
+
+// exited says which of the processes is gone.
+func (i *Installer) exited(ctx context.Context, specs []process.Spec) error {
+	for _, spec := range specs {
+		status, err := process.Find(ctx, i.Env.Runner(), spec.Name)
+		if err != nil {
+			return err
+		}
+		if status.State == process.Exited {
+			return fmt.Errorf("%s has exited with code %d", spec.Name, *status.ExitCode)
+		}
+	}
+	return nil
+}
+
+// explain adds the end of the processes' logs to an error.
+func (i *Installer) explain(ctx context.Context, specs []process.Spec, err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, spec := range specs {
+		status, findErr := process.Find(ctx, i.Env.Runner(), spec.Name)
+		if findErr != nil {
+			continue
+		}
+		tail, tailErr := process.LogTail(status.LogFile, 5)
+		if tailErr != nil || len(tail) == 0 {
+			continue
+		}
+		err = fmt.Errorf("%w\nthe end of %s:", err, status.LogFile)
+		for _, line := range tail {
+			err = fmt.Errorf("%w\n  %s", err, line)
+		}
+	}
+	return err
+}
+
+func namespaceObject() *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": corev1.SchemeGroupVersion.String(), "kind": "Namespace",
+		"metadata": map[string]any{"name": Namespace},
+	}}
+}

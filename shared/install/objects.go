@@ -1,0 +1,118 @@
+package install
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// fieldManager owns what an installation writes.
+const fieldManager = "duet-install"
+
+// Labels on everything an installation writes, so that an operator can find it with one selector.
+const (
+	managedByLabel = "app.kubernetes.io/managed-by"
+	partOfLabel    = "app.kubernetes.io/part-of"
+)
+
+// apply writes objects in order by server-side apply. It tries again while the API that an object needs is only just
+// appearing; any other refusal ends it.
+func apply(ctx context.Context, c client.Client, objects []*unstructured.Unstructured) error {
+	for _, object := range objects {
+		object = object.DeepCopy()
+		labels := object.GetLabels()
+		if labels == nil {
+			labels = map[string]string{}
+		}
+		labels[managedByLabel], labels[partOfLabel] = "duet", "duet"
+		object.SetLabels(labels)
+
+		err := poll(ctx, time.Minute, "", func(ctx context.Context) error {
+			err := c.Apply(ctx, client.ApplyConfigurationFromUnstructured(object.DeepCopy()),
+				client.FieldOwner(fieldManager), client.ForceOwnership)
+			if err != nil && !transient(err) {
+				return final{err}
+			}
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("could not apply %s: %w", describe(object), err)
+		}
+	}
+	return nil
+}
+
+// remove deletes objects, the last one first, and waits until each is gone. Objects that are not there are fine.
+func remove(ctx context.Context, c client.Client, objects []*unstructured.Unstructured) error {
+	for _, object := range slices.Backward(objects) {
+		err := poll(ctx, time.Minute, "", func(ctx context.Context) error {
+			err := c.Delete(ctx, object.DeepCopy())
+			switch {
+			case apierrors.IsNotFound(err), meta.IsNoMatchError(err):
+				return nil
+			case err == nil:
+				return errors.New("it is still there")
+			case transient(err), apierrors.IsConflict(err):
+				return err
+			default:
+				return final{err}
+			}
+		})
+		if err != nil {
+			return fmt.Errorf("could not delete %s: %w", describe(object), err)
+		}
+	}
+	return nil
+}
+
+// transient tells an API that is only just appearing, or a server that is only just starting, from a refusal.
+func transient(err error) bool {
+	return meta.IsNoMatchError(err) || apierrors.IsServiceUnavailable(err) || apierrors.IsTooManyRequests(err) ||
+		apierrors.IsServerTimeout(err) || apierrors.IsInternalError(err)
+}
+
+// final is an error that trying again will not change.
+type final struct{ error }
+
+func (f final) Unwrap() error { return f.error }
+
+// poll tries until a try succeeds, fails for good or the time is over; then it says what it waited for and what the
+// last try said.
+func poll(ctx context.Context, timeout time.Duration, what string, try func(context.Context) error) error {
+	var last error
+	err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, timeout, true, func(ctx context.Context) (bool, error) {
+		err := try(ctx)
+		if fatal := (final{}); errors.As(err, &fatal) {
+			return false, fatal.error
+		}
+		if err != nil && ctx.Err() == nil {
+			last = err
+		}
+		return err == nil, nil
+	})
+	switch {
+	case err == nil:
+		return nil
+	case !wait.Interrupted(err), last == nil:
+		return err
+	case what == "":
+		return last
+	default:
+		return fmt.Errorf("gave up waiting for %s: %w", what, last)
+	}
+}
+
+func describe(object *unstructured.Unstructured) string {
+	if object.GetNamespace() != "" {
+		return fmt.Sprintf("%s %s/%s", object.GetKind(), object.GetNamespace(), object.GetName())
+	}
+	return fmt.Sprintf("%s %s", object.GetKind(), object.GetName())
+}

@@ -1,0 +1,44 @@
+package install
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// recordName is the ConfigMap in Namespace that says what was asked for.
+const recordName = "duet-installation"
+
+// Record is what the last installation was asked for. Which form really serves is never read from here but from
+// Detect; the record holds what the cluster does not show.
+type Record struct {
+	// Form and Profile of the last installation.
+	Form, Profile string
+	// Storage that its objects are in.
+	Storage Storage
+}
+
+func (i *Installer) readRecord(ctx context.Context) (Record, error) {
+	configMap := &corev1.ConfigMap{}
+	err := i.client.Get(ctx, client.ObjectKey{Namespace: Namespace, Name: recordName}, configMap)
+	if err != nil && !apierrors.IsNotFound(err) {
+		return Record{}, fmt.Errorf("could not read what is installed: %w", err)
+	}
+	return Record{
+		Form: configMap.Data["form"], Profile: configMap.Data["profile"], Storage: Storage(configMap.Data["storage"]),
+	}, nil
+}
+
+func (i *Installer) writeRecord(ctx context.Context, record Record) error {
+	return apply(ctx, i.client, []*unstructured.Unstructured{{Object: map[string]any{
+		"apiVersion": "v1", "kind": "ConfigMap",
+		"metadata": map[string]any{"name": recordName, "namespace": Namespace},
+		"data": map[string]any{
+			"form": record.Form, "profile": record.Profile, "storage": string(record.Storage),
+		},
+	}}})
+}

@@ -1,0 +1,170 @@
+package install
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/client-go/metadata"
+)
+
+// Uninstalled is what an uninstallation did and what it left.
+type Uninstalled struct {
+	// Form that was taken away; empty when none was installed.
+	Form string `json:"form,omitempty"`
+	// Deleted objects of the API.
+	Deleted int `json:"deleted"`
+	// Stays lists what is still there, one sentence each.
+	Stays []string `json:"stays,omitempty"`
+}
+
+// Uninstall takes the installed form away. It never deletes an object of the API unless deleteData says so: without
+// it the objects stay in storage, protected by the hold, until a form is installed again.
+func (i *Installer) Uninstall(ctx context.Context, deleteData bool) (Uninstalled, error) {
+	record, err := i.readRecord(ctx)
+	if err != nil {
+		return Uninstalled{}, err
+	}
+	detected, err := Detect(ctx, i.client)
+	if err != nil {
+		return Uninstalled{}, err
+	}
+	if detected.Form == "" {
+		return i.uninstallNothing(detected, record, deleteData)
+	}
+	form, err := i.Forms.Named(detected.Form)
+	if err != nil {
+		return Uninstalled{}, err
+	}
+	profile, err := ProfileOf(form, map[bool]string{true: record.Profile}[record.Form == form.Name()])
+	if err != nil {
+		return Uninstalled{}, err
+	}
+	plan, err := form.Plan(ctx, i.Env, profile)
+	if err != nil {
+		return Uninstalled{}, err
+	}
+	controller, err := i.Controller(i.Env)
+	if err != nil {
+		return Uninstalled{}, err
+	}
+
+	result := Uninstalled{Form: form.Name()}
+	objects, err := i.countObjects(ctx)
+	if err != nil {
+		return result, fmt.Errorf("could not count the stored objects: %w", err)
+	}
+	park := form.Park(plan)
+	if deleteData {
+		i.Progress("deleting %d objects", objects)
+		if err := i.deleteObjects(ctx); err != nil {
+			return result, err
+		}
+		result.Deleted, park = objects, nil
+	} else {
+		i.Progress("holding deletes of stored objects and their children")
+		if err := i.raiseHold(ctx); err != nil {
+			return result, err
+		}
+		result.Stays = append(result.Stays, fmt.Sprintf("%d objects in %s, and their children; `duet install` serves them again",
+			objects, form.Storage(profile)))
+	}
+
+	for _, spec := range controller.Processes {
+		i.Progress("stopping %s", spec.Name)
+		if err := i.stop(ctx, spec.Name); err != nil {
+			return result, err
+		}
+	}
+	i.Progress("taking the API away")
+	if err := apply(ctx, i.client, park); err != nil {
+		return result, err
+	}
+	parked := sets.New[string]()
+	for _, object := range park {
+		parked.Insert(describe(object))
+		result.Stays = append(result.Stays, describe(object)+", serving nothing")
+	}
+	gone := slices.DeleteFunc(slices.Clone(plan.Objects), func(o *unstructured.Unstructured) bool {
+		return parked.Has(describe(o))
+	})
+	if err := remove(ctx, i.client, gone); err != nil {
+		return result, err
+	}
+	for _, spec := range slices.Backward(plan.Processes) {
+		i.Progress("stopping %s", spec.Name)
+		if err := i.stop(ctx, spec.Name); err != nil {
+			return result, err
+		}
+	}
+	if err := remove(ctx, i.client, slices.Concat(plan.Prerequisites, controller.Prerequisites)); err != nil {
+		return result, err
+	}
+	if !deleteData {
+		result.Stays = append(result.Stays, "the policies duet-hold-crd and duet-hold-children, which protect them",
+			"namespace "+Namespace+", with the record of what was installed")
+		return result, nil
+	}
+	if err := i.lowerHold(ctx); err != nil {
+		return result, err
+	}
+	return result, remove(ctx, i.client, []*unstructured.Unstructured{namespaceObject()})
+}
+
+func (i *Installer) uninstallNothing(detected Detected, record Record, deleteData bool) (Uninstalled, error) {
+	if deleteData && record.Form != "" {
+		return Uninstalled{}, fmt.Errorf("no form is installed, so the stored objects cannot be deleted one by one, with their "+
+			"children: run `duet install --impl %s`, then `duet uninstall --delete-data`", record.Form)
+	}
+	if record.Form != "" {
+		return Uninstalled{Stays: []string{fmt.Sprintf("what %s stored in %s", record.Form, record.Storage)}}, nil
+	}
+	if detected.Foreign != "" {
+		return Uninstalled{}, fmt.Errorf("service %s serves %s, which Duet did not install: it is left alone", detected.Foreign, Group)
+	}
+	return Uninstalled{}, nil
+}
+
+func (i *Installer) countObjects(ctx context.Context) (int, error) {
+	objects, err := metadata.NewForConfig(i.Env.Config())
+	if err != nil {
+		return 0, err
+	}
+	list, err := objects.Resource(Resource).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return 0, err
+	}
+	return len(list.Items), nil
+}
+
+// deleteObjects deletes every object and waits until the controller has let go of the last one.
+func (i *Installer) deleteObjects(ctx context.Context) error {
+	objects, err := metadata.NewForConfig(i.Env.Config())
+	if err != nil {
+		return err
+	}
+	return poll(ctx, 2*time.Minute, "the objects to go (their finalizers need the controller: `duet components` shows whether it runs)",
+		func(ctx context.Context) error {
+			list, err := objects.Resource(Resource).List(ctx, metav1.ListOptions{})
+			if err != nil {
+				return err
+			}
+			for _, item := range list.Items {
+				if item.DeletionTimestamp != nil {
+					continue
+				}
+				err := objects.Resource(Resource).Namespace(item.Namespace).Delete(ctx, item.Name, metav1.DeleteOptions{})
+				if err != nil {
+					return err
+				}
+			}
+			if len(list.Items) > 0 {
+				return fmt.Errorf("%d objects are still there, %s/%s first", len(list.Items), list.Items[0].Namespace, list.Items[0].Name)
+			}
+			return nil
+		})
+}
