@@ -1,0 +1,151 @@
+package controlplane
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/google/renameio/v2"
+
+	"github.com/duet-api/duet/shared/process"
+)
+
+const (
+	serviceClusterIPRange = "10.96.0.0/16"
+	// serviceClusterIP is the first address of the range: the Service "kubernetes".
+	serviceClusterIP = "10.96.0.1"
+	issuer           = "https://kubernetes.default.svc.cluster.local"
+)
+
+// auditPolicy logs who did what, but no bodies: the log is for finding out, and bodies would hold Secrets.
+const auditPolicy = `apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- level: Metadata
+`
+
+func loopbackURL(port int) string { return fmt.Sprintf("https://127.0.0.1:%d", port) }
+
+// environment keeps the components off a proxy that the user has for the Internet: they only ever speak to this
+// machine, but a webhook's address is the name of a Service, which a proxy setting does not exempt.
+func environment() []string { return []string{"NO_PROXY=*", "no_proxy=*"} }
+
+// spec is how to run one component. The arguments follow kubeadm where it has an opinion, so that what is measured is
+// what people run.
+func spec(dir, name, path string, ports map[string]int, extra []string) process.Spec {
+	var args []string
+	switch name {
+	case Etcd:
+		args = etcdArgs(dir, ports[Etcd])
+	case APIServer:
+		args = apiServerArgs(dir, ports[Etcd], ports[APIServer])
+	case ControllerManager:
+		args = controllerManagerArgs(dir, ports[ControllerManager])
+	}
+	return process.Spec{Name: name, Path: path, Args: append(args, extra...), Env: environment(), Dir: dir}
+}
+
+func etcdArgs(dir string, port int) []string {
+	url := loopbackURL(port)
+	// There is one member, and it never speaks to itself, so this address is only a name in the cluster's records.
+	const peer = "https://127.0.0.1:2380"
+	return []string{
+		"--name=duet",
+		"--data-dir=" + filepath.Join(dir, "etcd"),
+		"--listen-client-urls=" + url,
+		"--advertise-client-urls=" + url,
+		"--client-cert-auth=true",
+		"--trusted-ca-file=" + certFile(dir, EtcdCA),
+		"--cert-file=" + certFile(dir, etcdServer),
+		"--key-file=" + keyFile(dir, etcdServer),
+		"--listen-peer-urls=https://127.0.0.1:0",
+		"--initial-advertise-peer-urls=" + peer,
+		"--initial-cluster=duet=" + peer,
+		"--peer-client-cert-auth=true",
+		"--peer-trusted-ca-file=" + certFile(dir, EtcdCA),
+		"--peer-cert-file=" + certFile(dir, etcdServer),
+		"--peer-key-file=" + keyFile(dir, etcdServer),
+		// The gateway would connect to this etcd with the server's certificate, which is no client certificate.
+		"--enable-grpc-gateway=false",
+		"--feature-gates=InitialCorruptCheck=true",
+		"--watch-progress-notify-interval=5s",
+		// Room for benchmarks. The default of 2 GB ends in an alarm that only a compaction by hand clears.
+		"--quota-backend-bytes=8589934592",
+		"--log-level=warn",
+	}
+}
+
+func apiServerArgs(dir string, etcdPort, port int) []string {
+	etcd := etcdAccess(dir, etcdPort)
+	return []string{
+		"--etcd-servers=" + etcd.URL,
+		"--etcd-cafile=" + etcd.CAFile,
+		"--etcd-certfile=" + etcd.CertFile,
+		"--etcd-keyfile=" + etcd.KeyFile,
+		"--etcd-prefix=" + etcd.Prefix,
+		"--bind-address=127.0.0.1",
+		"--advertise-address=127.0.0.1",
+		fmt.Sprintf("--secure-port=%d", port),
+		"--tls-cert-file=" + certFile(dir, APIServer),
+		"--tls-private-key-file=" + keyFile(dir, APIServer),
+		"--client-ca-file=" + certFile(dir, ClientCA),
+		// The aggregation layer.
+		"--requestheader-client-ca-file=" + certFile(dir, FrontProxyCA),
+		"--requestheader-allowed-names=" + FrontProxyClient,
+		"--requestheader-username-headers=X-Remote-User",
+		"--requestheader-group-headers=X-Remote-Group",
+		"--requestheader-extra-headers-prefix=X-Remote-Extra-",
+		"--proxy-client-cert-file=" + certFile(dir, FrontProxyClient),
+		"--proxy-client-key-file=" + keyFile(dir, FrontProxyClient),
+		// A Service of type ExternalName is how a server on this machine is reached; routing to endpoints refuses it.
+		"--enable-aggregator-routing=false",
+		"--authorization-mode=RBAC",
+		"--service-account-issuer=" + issuer,
+		"--service-account-key-file=" + filepath.Join(pkiDir(dir), serviceAccountKey+".pub"),
+		"--service-account-signing-key-file=" + keyFile(dir, serviceAccountKey),
+		"--service-cluster-ip-range=" + serviceClusterIPRange,
+		"--allow-privileged=true",
+		// Endpoints may not be loopback addresses, and nothing inside a cluster needs to reach this server.
+		"--endpoint-reconciler-type=none",
+		"--audit-policy-file=" + auditPolicyFile(dir),
+		"--audit-log-path=" + filepath.Join(dir, "logs", "audit.log"),
+		// Written in batches, so that the disk is not part of what a request waits for; and not for ever.
+		"--audit-log-mode=batch",
+		"--audit-log-maxsize=100",
+		"--audit-log-maxbackup=2",
+	}
+}
+
+func controllerManagerArgs(dir string, port int) []string {
+	kubeconfig := controllerManagerKubeconfig(dir)
+	return []string{
+		"--kubeconfig=" + kubeconfig,
+		"--authentication-kubeconfig=" + kubeconfig,
+		"--authorization-kubeconfig=" + kubeconfig,
+		"--bind-address=127.0.0.1",
+		fmt.Sprintf("--secure-port=%d", port),
+		"--tls-cert-file=" + certFile(dir, ControllerManager),
+		"--tls-private-key-file=" + keyFile(dir, ControllerManager),
+		"--client-ca-file=" + certFile(dir, ClientCA),
+		"--requestheader-client-ca-file=" + certFile(dir, FrontProxyCA),
+		"--requestheader-allowed-names=" + FrontProxyClient,
+		"--root-ca-file=" + certFile(dir, ClusterCA),
+		"--service-account-private-key-file=" + keyFile(dir, serviceAccountKey),
+		"--cluster-signing-cert-file=" + certFile(dir, ClientCA),
+		"--cluster-signing-key-file=" + keyFile(dir, ClientCA),
+		// Each controller with its own service account, and so with its own rights, as in a real cluster.
+		"--use-service-account-credentials=true",
+		// There is one, and after a kill nothing should wait for the lease of the dead one to end.
+		"--leader-elect=false",
+	}
+}
+
+func auditPolicyFile(dir string) string { return filepath.Join(dir, "audit-policy.yaml") }
+
+func writeAuditPolicy(dir string) error {
+	if err := renameio.WriteFile(auditPolicyFile(dir), []byte(auditPolicy), 0o600); err != nil {
+		return fmt.Errorf("could not write the audit policy: %w", err)
+	}
+	return os.MkdirAll(filepath.Join(dir, "logs"), 0o700)
+}
