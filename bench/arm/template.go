@@ -1,0 +1,83 @@
+package arm
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// A template is an object rendered once, with gaps. Filling the gaps costs a copy: the generator's own encoding would
+// otherwise be part of what it measures, and the same for no two kinds.
+type template struct {
+	// parts are the bytes around the gaps; gaps[i] follows parts[i].
+	parts [][]byte
+	gaps  []string
+}
+
+// Marks stand for the gaps in an object that is about to become a template. No field of a corpus contains them.
+const (
+	nameMark            = "@name@"
+	namespaceMark       = "@namespace@"
+	resourceVersionMark = "@resourceVersion@"
+	revisionMark        = "@revision@"
+)
+
+// newTemplate renders an object that has marks in it. The object is padded, by the function, to the wanted number of
+// bytes, counted with the marks as they are.
+func newTemplate(object any, wantBytes int, pad func(padding string)) (template, error) {
+	pad("")
+	short, err := json.Marshal(object)
+	if err != nil {
+		return template{}, fmt.Errorf("could not render an object of the corpus: %w", err)
+	}
+	if len(short) > wantBytes {
+		return template{}, fmt.Errorf("could not render an object of the corpus in %d bytes: it has %d before padding",
+			wantBytes, len(short))
+	}
+	pad(strings.Repeat("x", wantBytes-len(short)))
+	rest, err := json.Marshal(object)
+	if err != nil {
+		return template{}, fmt.Errorf("could not render an object of the corpus: %w", err)
+	}
+	var t template
+	for {
+		mark, at := firstMark(rest)
+		if mark == "" {
+			t.parts = append(t.parts, rest)
+			return t, nil
+		}
+		t.parts, t.gaps = append(t.parts, rest[:at]), append(t.gaps, mark)
+		rest = rest[at+len(mark):]
+	}
+}
+
+func firstMark(in []byte) (mark string, at int) {
+	at = len(in)
+	for _, candidate := range []string{nameMark, namespaceMark, resourceVersionMark, revisionMark} {
+		if i := bytes.Index(in, []byte(candidate)); i >= 0 && i < at {
+			mark, at = candidate, i
+		}
+	}
+	return mark, at
+}
+
+func (t template) append(to []byte, object Object) []byte {
+	for i, gap := range t.gaps {
+		to = append(to, t.parts[i]...)
+		switch gap {
+		case nameMark:
+			to = append(to, object.Name...)
+		case namespaceMark:
+			to = append(to, object.Namespace...)
+		case resourceVersionMark:
+			to = append(to, object.ResourceVersion...)
+		case revisionMark:
+			// A fixed width keeps the object's size: updates must not grow what is read later.
+			const width = 1_000_000
+			to = strconv.AppendInt(to, int64(width+object.Revision%width), 10)
+		}
+	}
+	return append(to, t.parts[len(t.gaps)]...)
+}

@@ -1,0 +1,36 @@
+package scenario
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/duet-api/duet/bench/arm"
+	"github.com/duet-api/duet/bench/load"
+)
+
+var create = Scenario{
+	Name:  "create",
+	Title: "Create",
+	Why:   "The whole write path: decode, default, validate, admit, encode, one durable write.",
+	Loop:  load.Closed{Workers: 1},
+	Start: startCreate,
+}
+
+func startCreate(_ context.Context, s *Subject, cell Cell) (load.Op, func() error, error) {
+	bodies := make([][]byte, cell.Workers)
+	answers := make([]bytes.Buffer, cell.Workers)
+	namespace := s.Arm.Scratch()
+	op := func(ctx context.Context, call load.Call) (time.Time, error) {
+		n := s.created.Add(1)
+		body := s.Arm.Kind.Append(bodies[call.Worker][:0], arm.Object{
+			Namespace: namespace,
+			Name:      fmt.Sprintf("new-%09d", n),
+			Number:    int(n),
+		})
+		bodies[call.Worker] = body
+		return s.Client.Create(ctx, namespace, body, &answers[call.Worker])
+	}
+	return op, nil, nil
+}

@@ -1,0 +1,58 @@
+package scenario
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/duet-api/duet/bench/stats"
+)
+
+// Profile is how much is measured. Profiles are data: a longer one differs in numbers only.
+type Profile struct {
+	// Name is what a user asks for, Purpose what it is good for.
+	Name    string `json:"name"`
+	Purpose string `json:"purpose"`
+	// Rounds is the number of times that each scenario runs on each arm.
+	Rounds int `json:"rounds"`
+	// Cell is the length of one run, in nanoseconds; Lead is the share of it that is not measured.
+	Cell time.Duration `json:"cellNanoseconds"`
+	Lead float64       `json:"lead"`
+	// WarmUpCell is the length of a cell in the rounds before the first, which are not kept, in nanoseconds. They are
+	// repeated until the medians stand still, at most MaxWarmUps times.
+	WarmUpCell time.Duration `json:"warmUpCellNanoseconds"`
+	MaxWarmUps int           `json:"maxWarmUps"`
+}
+
+// Profiles returns the known profiles, the shortest first.
+func Profiles() []Profile {
+	return []Profile{
+		{
+			Name: "smoke", Purpose: "does it run at all; differences below a factor of two do not show",
+			Rounds: stats.MinRounds, Cell: 200 * time.Millisecond, Lead: 0.2,
+			WarmUpCell: 100 * time.Millisecond, MaxWarmUps: 2,
+		},
+		{
+			// Ten rounds, because the exact interval of ten leaves one outlier on each side outside.
+			Name: "quick", Purpose: "the first answer, in the time of a coffee",
+			Rounds: 10, Cell: 500 * time.Millisecond, Lead: 0.1,
+			WarmUpCell: 150 * time.Millisecond, MaxWarmUps: 4,
+		},
+	}
+}
+
+// ProfileNamed returns the profile of that name.
+func ProfileNamed(name string) (Profile, error) {
+	var known []string
+	for _, profile := range Profiles() {
+		if profile.Name == name {
+			return profile, nil
+		}
+		known = append(known, profile.Name)
+	}
+	return Profile{}, fmt.Errorf("unknown profile %q; there are %q", name, known)
+}
+
+// Duration is about how long the measured rounds take, without preparation and clean-up.
+func (p Profile) Duration(arms, scenarios int) time.Duration {
+	return time.Duration(p.Rounds*arms*scenarios) * p.Cell
+}
