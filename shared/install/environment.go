@@ -73,7 +73,7 @@ func (e *Environment) Config() *rest.Config { return rest.CopyConfig(e.config) }
 func (e *Environment) Runner() process.Runner { return e.controlPlane.Runner() }
 
 // Etcd is the control plane's own etcd.
-func (e *Environment) Etcd() controlplane.Etcd { return e.controlPlane.Etcd() }
+func (e *Environment) Etcd() controlplane.EtcdAccess { return e.controlPlane.Etcd() }
 
 // Dir is a directory for a process of the installation to keep state in, created if need be.
 func (e *Environment) Dir(name string) (string, error) {
