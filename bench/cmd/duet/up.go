@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/duet-api/duet/shared/controlplane"
+	"github.com/duet-api/duet/shared/controlplane/assets"
+	"github.com/duet-api/duet/shared/process"
+)
+
+const (
+	// supervisorTimeout is how long a new supervisor may take until it answers. It only has to open a socket.
+	supervisorTimeout = 20 * time.Second
+	// supervisorName is the name of the supervisor's own log.
+	supervisorName = "duet"
+)
+
+func newUpCommand(streams genericiooptions.IOStreams) *cobra.Command {
+	var where location
+	cmd := &cobra.Command{
+		Use:     "up",
+		GroupID: groupControlPlane,
+		Short:   "Start a control plane on this machine",
+		Long: `Start etcd, kube-apiserver and kube-controller-manager on this machine, wait until they are ready, and leave
+them running. They listen on 127.0.0.1 only.
+
+The first time this builds the programs from Go modules, which takes minutes; they are kept in the user's cache
+directory, or in DUET_CACHE_DIR. If KUBEBUILDER_ASSETS names a directory, the programs in it are used.
+
+A control plane that is up already is left alone. After a crash, "duet up" starts what is missing with the data
+that it had.`,
+		Example: `  # Start, look around, stop
+  duet up
+  duet kubectl get namespaces
+  duet down
+
+  # A second one beside it
+  duet up --name other`,
+		Args: arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := where.resolve(cmd); err != nil {
+				return err
+			}
+			return up(cmd.Context(), streams, where)
+		},
+	}
+	where.addFlags(cmd.Flags())
+	return cmd
+}
+
+func up(ctx context.Context, streams genericiooptions.IOStreams, where location) error {
+	if err := controlplane.PrepareDir(where.dir); err != nil {
+		return err
+	}
+	client := process.NewClient(process.SocketPath(where.dir))
+	wasUp := isUp(ctx, client)
+	started, err := ensureSupervisor(ctx, client, where)
+	if err != nil {
+		return err
+	}
+	plane, err := controlplane.Start(ctx, controlplane.Options{
+		Name: where.name, Dir: where.dir, Out: streams.ErrOut, Runner: client,
+	})
+	if err != nil {
+		if started {
+			fmt.Fprintln(streams.ErrOut, "stopping what was started")
+			_, stopErr := controlplane.Shutdown(context.WithoutCancel(ctx), where.dir)
+			err = errors.Join(err, stopErr)
+		}
+		return err
+	}
+	what := "is up"
+	if wasUp {
+		what = "is already up"
+	}
+	printLines(streams.Out,
+		fmt.Sprintf("control plane %q %s: Kubernetes %s at %s", where.name, what, assets.KubernetesVersion, plane.URL()),
+		"kubeconfig: "+plane.AdminKubeconfig(),
+		"",
+		"Next:",
+		"  duet kubectl"+where.flags()+" get namespaces",
+		"  duet components"+where.flags(),
+		"  duet down"+where.flags())
+	return nil
+}
+
+// isUp says whether all components run already.
+func isUp(ctx context.Context, runner process.Runner) bool {
+	for _, name := range controlplane.Components() {
+		if status, err := process.Find(ctx, runner, name); err != nil || status.State != process.Running {
+			return false
+		}
+	}
+	return true
+}
+
+// ensureSupervisor makes sure that a supervisor answers, and says whether it had to start one.
+func ensureSupervisor(ctx context.Context, client *process.Client, where location) (started bool, err error) {
+	if _, err := client.Info(ctx); err == nil {
+		return false, nil
+	}
+	executable, err := os.Executable()
+	if err != nil {
+		return false, fmt.Errorf("could not find the program to supervise with: %w", err)
+	}
+	logFile := process.LogFile(where.dir, supervisorName)
+	if err := os.MkdirAll(strings.TrimSuffix(logFile, supervisorName+".log"), 0o700); err != nil {
+		return false, fmt.Errorf("could not create the directory for logs: %w", err)
+	}
+	log, err := os.OpenFile(logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return false, fmt.Errorf("could not open the supervisor's log: %w", err)
+	}
+	defer log.Close()
+	cmd := exec.Command(executable, "supervise", "--dir", where.dir)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Dir = where.dir
+	// A session of its own: it stays when the terminal goes, and its Ctrl-C is for this program only.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return false, fmt.Errorf("could not start the supervisor: %w", err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+
+	err = wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, supervisorTimeout, true, func(ctx context.Context) (bool, error) {
+		if info, err := client.Info(ctx); err == nil {
+			// Another duet up may have been faster; then its supervisor answers and this one gave up.
+			started = info.PID == cmd.Process.Pid
+			return true, nil
+		}
+		select {
+		case <-ended:
+			tail, err := process.LogTail(logFile, 3)
+			return false, errors.Join(fmt.Errorf("the supervisor ended; %s ends with: %s", logFile, strings.Join(tail, "; ")), err)
+		default:
+			return false, nil
+		}
+	})
+	if err != nil {
+		_ = cmd.Process.Kill()
+		return false, fmt.Errorf("could not start the supervisor: %w", err)
+	}
+	return started, nil
+}
