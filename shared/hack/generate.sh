@@ -47,18 +47,20 @@ openapi-gen --go-header-file "$header" --output-dir shared/openapi --output-pkg 
 	--report-filename "$work/openapi-violations" "${meta[@]}" k8s.io/api/autoscaling/v1 $api/v1 $api/v1alpha1
 
 echo "clients"
-rm -rf shared/client
 go run ./shared/openapi/models-schema > "$work/schema.json"
-applyconfiguration-gen --go-header-file "$header" --output-dir shared/client/applyconfiguration \
+applyconfiguration-gen --go-header-file "$header" --output-dir "$work/client/applyconfiguration" \
 	--output-pkg $module/shared/client/applyconfiguration --openapi-schema "$work/schema.json" $api/v1 $api/v1alpha1
-client-gen --go-header-file "$header" --output-dir shared/client/clientset \
+client-gen --go-header-file "$header" --output-dir "$work/client/clientset" \
 	--output-pkg $module/shared/client/clientset --clientset-name versioned --prefers-protobuf=false \
 	--input-base "" --input $api/v1,$api/v1alpha1 --apply-configuration-package $module/shared/client/applyconfiguration
-lister-gen --go-header-file "$header" --output-dir shared/client/listers \
+lister-gen --go-header-file "$header" --output-dir "$work/client/listers" \
 	--output-pkg $module/shared/client/listers $api/v1 $api/v1alpha1
-informer-gen --go-header-file "$header" --output-dir shared/client/informers \
+informer-gen --go-header-file "$header" --output-dir "$work/client/informers" \
 	--output-pkg $module/shared/client/informers --versioned-clientset-package $module/shared/client/clientset/versioned \
 	--listers-package $module/shared/client/listers $api/v1 $api/v1alpha1
+
+rm -rf shared/client
+mv "$work/client" shared/client
 
 echo "CustomResourceDefinition"
 controller-gen crd:headerFile=shared/hack/boilerplate.yaml.txt,allowDangerousTypes=false \

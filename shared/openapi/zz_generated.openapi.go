@@ -1027,7 +1027,7 @@ func schema_shared_api_mysql_v1alpha1_MySQLInstanceStatus(ref common.ReferenceCa
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "MySQLInstanceStatus is the instance as the controller last saw it. phase, message and address are computed from what v1 has; written here, they change nothing.",
+				Description: "MySQLInstanceStatus is the instance as the controller last saw it. phase and message are computed from what v1 has; written here, they change nothing.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
 					"observedGeneration": {

@@ -20,6 +20,8 @@ import (
 // +kubebuilder:printcolumn:name="Address",type=string,priority=1,JSONPath=`.status.address`,description="Address of the writable primary."
 
 // MySQLInstance is a MySQL server with its replicas, volumes, account and backups.
+//
+// +k8s:conversion-gen=false
 type MySQLInstance struct {
 	metav1.TypeMeta `json:",inline"`
 	// metadata is the standard object metadata.
@@ -75,7 +77,8 @@ const (
 
 // MySQLInstanceSpec is what the owner of an instance asks for.
 //
-// +kubebuilder:validation:XValidation:rule="self.sslMode != 'REQUIRED' || (has(self.sslSecret) && self.sslSecret != ”)",reason=FieldValueRequired,fieldPath=".sslSecret",message="is required with sslMode REQUIRED"
+// +k8s:conversion-gen=false
+// +kubebuilder:validation:XValidation:rule="self.sslMode != 'REQUIRED' || (has(self.sslSecret) && size(self.sslSecret) > 0)",reason=FieldValueRequired,fieldPath=".sslSecret",message="is required with sslMode REQUIRED"
 type MySQLInstanceSpec struct {
 	// engineVersion is the MySQL version, X.Y.Z, of a supported release series (8.0, 8.4, 9.x).
 	// +required
@@ -191,8 +194,10 @@ const (
 	PhaseFailed   Phase = "Failed"
 )
 
-// MySQLInstanceStatus is the instance as the controller last saw it. phase, message and address are computed from
-// what v1 has; written here, they change nothing.
+// MySQLInstanceStatus is the instance as the controller last saw it. phase and message are computed from what v1 has;
+// written here, they change nothing.
+//
+// +k8s:conversion-gen=false
 type MySQLInstanceStatus struct {
 	// observedGeneration is the generation that this status describes.
 	// +optional

@@ -25,8 +25,8 @@ import (
 // MySQLInstanceStatusApplyConfiguration represents a declarative configuration of the MySQLInstanceStatus type for use
 // with apply.
 //
-// MySQLInstanceStatus is the instance as the controller last saw it. phase, message and address are computed from
-// what v1 has; written here, they change nothing.
+// MySQLInstanceStatus is the instance as the controller last saw it. phase and message are computed from what v1 has;
+// written here, they change nothing.
 type MySQLInstanceStatusApplyConfiguration struct {
 	// observedGeneration is the generation that this status describes.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
