@@ -52,12 +52,12 @@ func NewCA(commonName string) (*CA, error) {
 	return &CA{cert: cert, key: key}, nil
 }
 
-// LoadOrCreateCA reads the authority stored as dir/name.crt and dir/name.key, or makes it (with the name as its common
-// name) when neither file is there. One file without the other is an error and not a reason to make a new authority:
-// everything the old one signed would stop being trusted.
+// LoadOrCreateCA reads the authority stored as dir/name.crt and dir/name.key, or makes it, with the name as its common
+// name. The certificate is written last, so a key alone is left from a crash, and nothing was signed with it. A
+// certificate alone is an error and not a reason to make a new authority: what the old one signed would stop being
+// trusted.
 func LoadOrCreateCA(dir, name string) (*CA, error) {
-	certFile, keyFile := Files(dir, name)
-	if !exists(certFile) && !exists(keyFile) {
+	if certFile, _ := Files(dir, name); !exists(certFile) {
 		ca, err := NewCA(name)
 		if err != nil {
 			return nil, err
@@ -119,7 +119,7 @@ func (ca *CA) IssueServing(hosts ...string) (certPEM, keyPEM []byte, err error) 
 		}
 		template.DNSNames = append(template.DNSNames, host)
 	}
-	return ca.issue(template)
+	return ca.issue(template, Validity)
 }
 
 // IssueClient issues a client certificate. Kubernetes reads the user from the common name and the groups from the
@@ -131,10 +131,10 @@ func (ca *CA) IssueClient(user string, groups ...string) (certPEM, keyPEM []byte
 	return ca.issue(&x509.Certificate{
 		Subject:     pkix.Name{CommonName: user, Organization: groups},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	})
+	}, Validity)
 }
 
-func (ca *CA) issue(template *x509.Certificate) (certPEM, keyPEM []byte, err error) {
+func (ca *CA) issue(template *x509.Certificate, validity time.Duration) (certPEM, keyPEM []byte, err error) {
 	key, err := newKey()
 	if err != nil {
 		return nil, nil, err
@@ -146,7 +146,7 @@ func (ca *CA) issue(template *x509.Certificate) (certPEM, keyPEM []byte, err err
 	now := time.Now()
 	template.SerialNumber = serial
 	template.NotBefore = now.Add(-backdate)
-	template.NotAfter = now.Add(Validity)
+	template.NotAfter = now.Add(validity)
 	if ca.cert.NotAfter.Before(template.NotAfter) {
 		template.NotAfter = ca.cert.NotAfter
 	}

@@ -138,6 +138,11 @@ func controllerManagerArgs(dir string, port int) []string {
 		"--use-service-account-credentials=true",
 		// There is one, and after a kill nothing should wait for the lease of the dead one to end.
 		"--leader-elect=false",
+		// The default of 20 requests a second makes the first start, which creates 40 service accounts, wait for seconds.
+		"--kube-api-qps=100",
+		"--kube-api-burst=200",
+		// The default is a system directory, which it creates.
+		"--flex-volume-plugin-dir=" + filepath.Join(dir, "flexvolume"),
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -53,6 +54,10 @@ func down(ctx context.Context, streams genericiooptions.IOStreams, where locatio
 		fmt.Fprintf(streams.Out, "control plane %q %s; %s is deleted\n", where.name, what, where.dir)
 		return nil
 	}
-	fmt.Fprintf(streams.Out, "control plane %q %s; its data stays in %s\n", where.name, what, where.dir)
+	stays := ""
+	if _, err := os.Stat(where.dir); err == nil {
+		stays = "; its data stays in " + where.dir
+	}
+	fmt.Fprintf(streams.Out, "control plane %q %s%s\n", where.name, what, stays)
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/duet-api/duet/shared/controlplane"
 	"github.com/duet-api/duet/shared/controlplane/assets"
+	"github.com/duet-api/duet/shared/process"
 )
 
 func newKubectlCommand(streams genericiooptions.IOStreams) *cobra.Command {
@@ -72,6 +73,9 @@ func kubectl(ctx context.Context, streams genericiooptions.IOStreams, where loca
 	kubeconfig := controlplane.AdminKubeconfig(where.dir)
 	if _, err := os.Stat(kubeconfig); errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("there is no control plane %q in %s: start it with duet up%s", where.name, where.dir, where.flags())
+	}
+	if _, err := process.NewClient(process.SocketPath(where.dir)).Info(ctx); err != nil {
+		fmt.Fprintf(streams.ErrOut, "note: control plane %q is not up: start it with duet up%s\n", where.name, where.flags())
 	}
 	finder, err := assets.NewFinder(streams.ErrOut)
 	if err != nil {

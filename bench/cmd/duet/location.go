@@ -27,8 +27,8 @@ func (l *location) addFlags(flags *pflag.FlagSet) {
 // resolve checks the name, and fills in the directory: below $XDG_STATE_HOME, because what is kept there is neither
 // configuration nor a cache.
 func (l *location) resolve(cmd *cobra.Command) error {
-	if problems := validation.IsDNS1123Label(l.name); len(problems) > 0 {
-		return usagef(cmd, "invalid --name %q: %s", l.name, problems[0])
+	if len(validation.IsDNS1123Label(l.name)) > 0 {
+		return usagef(cmd, "invalid --name %q: use up to 63 lower case letters, digits and '-', beginning and ending with a letter or digit", l.name)
 	}
 	if l.dir == "" {
 		state := os.Getenv("XDG_STATE_HOME")

@@ -1,6 +1,7 @@
 package assets
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	_ "embed"
@@ -12,13 +13,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
 )
 
 // Versions of what is built. A test holds them equal to kubernetes.mod.
 const (
 	KubernetesVersion = "v1.36.3"
 	EtcdVersion       = "v3.6.8"
+	// GoVersion is the oldest Go that builds them.
+	GoVersion = "1.26.0"
 )
 
 // The programs.
@@ -64,9 +66,6 @@ type Finder struct {
 	Cache string
 	// Out receives progress, in lines.
 	Out io.Writer
-
-	// compiler is the go command; only tests set it.
-	compiler string
 }
 
 // NewFinder makes a Finder from the environment: KUBEBUILDER_ASSETS, then DUET_CACHE_DIR or duet in the user's cache
@@ -93,13 +92,13 @@ func NewFinder(out io.Writer) (*Finder, error) {
 			return nil, fmt.Errorf("%s is set to %s, which is not a directory: correct or unset it", EnvBinaries, binaries)
 		}
 	}
-	return &Finder{Binaries: binaries, Cache: cache, Out: out, compiler: "go"}, nil
+	return &Finder{Binaries: binaries, Cache: cache, Out: out}, nil
 }
 
 // Dir is where this Finder keeps what it builds: one directory per set of versions and platform, so that an upgrade
 // never runs an old program.
 func (f *Finder) Dir() string {
-	sums := sha256.Sum256(append(moduleFile, moduleSums...))
+	sums := sha256.Sum256(bytes.Join([][]byte{moduleFile, moduleSums}, nil))
 	key := fmt.Sprintf("kubernetes-%s_etcd-%s_%s_%s_%x", KubernetesVersion, EtcdVersion, runtime.GOOS, runtime.GOARCH, sums[:4])
 	return filepath.Join(f.Cache, "assets", key)
 }
@@ -124,13 +123,14 @@ func (f *Finder) Find(ctx context.Context, name string) (string, error) {
 	if runnable(path) == nil {
 		return path, nil
 	}
-	if _, err := exec.LookPath(f.compiler); err != nil {
-		return "", fmt.Errorf("could not build %s: no go command in PATH; install Go %s or newer, or set %s to a directory that has %s",
-			name, strings.TrimPrefix(runtime.Version(), "go"), EnvBinaries, name)
+	if _, err := exec.LookPath(compiler); err != nil {
+		return "", fmt.Errorf("could not build %s: there is no go command in PATH: install Go %s or newer, or set %s to a directory with %s",
+			name, GoVersion, EnvBinaries, name)
 	}
 	return path, f.build(ctx, name, p, path)
 }
 
+// runnable is nil for an executable file.
 func runnable(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {

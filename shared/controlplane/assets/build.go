@@ -2,9 +2,7 @@ package assets
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +16,8 @@ import (
 )
 
 const (
+	// compiler is looked up in PATH, as the user's own.
+	compiler = "go"
 	// progressEvery is often enough to see that a build of minutes is alive.
 	progressEvery = 10 * time.Second
 	// lockEvery is how often a waiting duet looks whether the building one has finished.
@@ -49,7 +49,7 @@ func (f *Finder) build(ctx context.Context, name string, p program, path string)
 	dir := filepath.Dir(path)
 	module := filepath.Join(dir, "module")
 	if err := os.MkdirAll(module, 0o755); err != nil {
-		return f.explain(name, err)
+		return f.noCache(name, err)
 	}
 	lock := flock.New(filepath.Join(dir, "build.lock"))
 	locked, err := lock.TryLock()
@@ -58,15 +58,16 @@ func (f *Finder) build(ctx context.Context, name string, p program, path string)
 		_, err = lock.TryLockContext(ctx, lockEvery)
 	}
 	if err != nil {
-		return f.explain(name, err)
+		return f.noCache(name, err)
 	}
 	defer lock.Close()
 	if runnable(path) == nil {
 		return nil
 	}
+	// A Go module again, under the names that Go wants.
 	for file, content := range map[string][]byte{"go.mod": moduleFile, "go.sum": moduleSums} {
 		if err := renameio.WriteFile(filepath.Join(module, file), content, 0o644); err != nil {
-			return f.explain(name, err)
+			return f.noCache(name, err)
 		}
 	}
 
@@ -79,14 +80,14 @@ func (f *Finder) build(ctx context.Context, name string, p program, path string)
 		return err
 	}
 	if err := os.Rename(unfinished, path); err != nil {
-		return f.explain(name, err)
+		return f.noCache(name, err)
 	}
 	fmt.Fprintf(f.Out, "built %s in %s\n", name, time.Since(begin).Round(time.Second))
 	return nil
 }
 
 func (f *Finder) compile(ctx context.Context, name string, p program, module, path string) error {
-	cmd := exec.CommandContext(ctx, f.compiler, "build", "-v", "-trimpath", "-buildvcs=false",
+	cmd := exec.CommandContext(ctx, compiler, "build", "-v", "-trimpath", "-buildvcs=false",
 		"-ldflags", strings.Join(p.ldflags(), " "), "-o", path, p.pkg)
 	cmd.Dir = module
 	// What a developer has set for the own modules must not reach this one.
@@ -114,20 +115,22 @@ func (f *Finder) compile(ctx context.Context, name string, p program, module, pa
 			case ctx.Err() != nil:
 				return fmt.Errorf("could not build %s: %w", name, context.Cause(ctx))
 			}
-			return f.explain(name, fmt.Errorf("%w: %s", err, output.tail()))
+			return f.failed(name, err, output.tail())
 		}
 	}
 }
 
-// explain turns an error into one line that says what to do.
-func (f *Finder) explain(name string, err error) error {
-	text := err.Error()
-	elsewhere := fmt.Sprintf("set %s to a directory that can take 2 GB, or %s to one that has the programs", EnvCache, EnvBinaries)
-	switch {
-	case errors.Is(err, syscall.ENOSPC) || strings.Contains(text, syscall.ENOSPC.Error()):
-		return fmt.Errorf("could not build %s: no space left on the disk of %s or of Go's build cache: free some, or %s", name, f.Cache, elsewhere)
-	case errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS):
-		return fmt.Errorf("could not build %s: the cache directory is not writable (%w): %s", name, err, elsewhere)
+// noCache says what to do when the cache directory cannot be used.
+func (f *Finder) noCache(name string, err error) error {
+	return fmt.Errorf("could not build %s: the cache directory cannot be used (%w): set %s to a directory that can take 2 GB, "+
+		"or %s to one that has the programs", name, err, EnvCache, EnvBinaries)
+}
+
+// failed says what to do when the compiler has failed.
+func (f *Finder) failed(name string, err error, output string) error {
+	if strings.Contains(output, syscall.ENOSPC.Error()) {
+		return fmt.Errorf("could not build %s: no space left for %s or for Go's own cache: free 2 GB, or set %s and GOCACHE to "+
+			"directories that have it", name, f.Cache, EnvCache)
 	}
-	return fmt.Errorf("could not build %s: %w", name, err)
+	return fmt.Errorf("could not build %s: %w: %s", name, err, output)
 }
