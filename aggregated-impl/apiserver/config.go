@@ -1,0 +1,179 @@
+package apiserver
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	genericopenapi "k8s.io/apiserver/pkg/endpoints/openapi"
+	genericapiserver "k8s.io/apiserver/pkg/server"
+	"k8s.io/apiserver/pkg/server/dynamiccertificates"
+	serverstorage "k8s.io/apiserver/pkg/server/storage"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/duet-api/duet/aggregated-impl/admission"
+	"github.com/duet-api/duet/shared/api/mysql"
+	"github.com/duet-api/duet/shared/api/mysql/v1"
+	"github.com/duet-api/duet/shared/openapi"
+)
+
+// Limits of the clients that this server calls kube-apiserver with. client-go's default of 5 queries a second would
+// make each look-up of a Secret wait; these are the ones that the library gives to its own delegated checks.
+const (
+	clientQPS   = 200
+	clientBurst = 400
+)
+
+// Config is everything the server is made of: flags turned into clients, listeners and handlers.
+type Config struct {
+	Generic *genericapiserver.RecommendedConfig
+	scheme  *runtime.Scheme
+	codecs  serializer.CodecFactory
+}
+
+// Config does all the input and output that can fail before there is a server: it opens the port, loads certificates,
+// reads the cluster's authentication settings and connects to etcd.
+func (o *Options) Config(ctx context.Context) (*Config, error) {
+	scheme, err := newServingScheme()
+	if err != nil {
+		return nil, err
+	}
+	codecs := serializer.NewCodecFactory(scheme)
+	config := genericapiserver.NewRecommendedConfig(codecs)
+	config.BuildHandlerChainFunc = func(handler http.Handler, c *genericapiserver.Config) http.Handler {
+		return genericapiserver.DefaultBuildHandlerChain(withDeprecationWarning(handler), c)
+	}
+	if err := addOpenAPI(config); err != nil {
+		return nil, err
+	}
+	if err := o.applyTo(ctx, config, scheme, codecs); err != nil {
+		return nil, err
+	}
+	return &Config{Generic: config, scheme: scheme, codecs: codecs}, nil
+}
+
+// addOpenAPI serves both versions of OpenAPI. The definitions are named by the public scheme: kube-apiserver merges them
+// into the cluster's document, where a name or a kind that only this server understands breaks kubectl for everybody.
+func addOpenAPI(config *genericapiserver.RecommendedConfig) error {
+	public, err := newPublicScheme()
+	if err != nil {
+		return err
+	}
+	namer := genericopenapi.NewDefinitionNamer(public)
+	config.OpenAPIConfig = genericapiserver.DefaultOpenAPIConfig(openapi.GetOpenAPIDefinitions, namer)
+	config.OpenAPIV3Config = genericapiserver.DefaultOpenAPIV3Config(openapi.GetOpenAPIDefinitions, namer)
+	config.OpenAPIConfig.Info.Title = "Duet"
+	config.OpenAPIV3Config.Info.Title = "Duet"
+	return nil
+}
+
+// applyTo applies each group of options, in the order in which they need each other.
+func (o *Options) applyTo(ctx context.Context, config *genericapiserver.RecommendedConfig,
+	scheme *runtime.Scheme, codecs serializer.CodecFactory) error {
+	if err := o.ServerRun.ApplyTo(&config.Config); err != nil {
+		return fmt.Errorf("could not apply the generic flags: %w", err)
+	}
+	if err := o.Etcd.ApplyWithStorageFactoryTo(o.storageFactory(config, scheme, codecs), &config.Config); err != nil {
+		return fmt.Errorf("could not set up etcd: %w", err)
+	}
+	if err := o.Traces.ApplyTo(nil, &config.Config); err != nil {
+		return fmt.Errorf("could not set up tracing: %w", err)
+	}
+	if err := o.SecureServing.ApplyToConfig(&config.Config); err != nil {
+		return fmt.Errorf("could not open the port: %w", err)
+	}
+	if err := o.applyAuthenticationTo(ctx, config); err != nil {
+		return err
+	}
+	if err := o.Authorization.ApplyTo(&config.Authorization); err != nil {
+		return fmt.Errorf("could not set up authorization: %w", err)
+	}
+	if err := o.Audit.ApplyTo(&config.Config); err != nil {
+		return fmt.Errorf("could not set up auditing: %w", err)
+	}
+	if err := o.CoreAPI.ApplyTo(config); err != nil {
+		return fmt.Errorf("could not set up the client of the core API: %w", err)
+	}
+	return o.applyAdmissionTo(config)
+}
+
+// storageFactory says how objects are encoded and under which key. Both are the CustomResourceDefinition's by default:
+// JSON of v1, below <prefix>/<group>/<resource>.
+func (o *Options) storageFactory(config *genericapiserver.RecommendedConfig, scheme *runtime.Scheme,
+	codecs serializer.CodecFactory) serverstorage.StorageFactory {
+	stored := mysql.Resource("mysqlinstances")
+	storageConfig := o.Etcd.StorageConfig
+	storageConfig.StorageObjectCountTracker = config.StorageObjectCountTracker
+	encoding := serverstorage.NewDefaultResourceEncodingConfig(scheme)
+	encoding.SetResourceEncoding(stored, v1.SchemeGroupVersion, mysql.SchemeGroupVersion)
+	factory := serverstorage.NewDefaultStorageFactory(storageConfig, o.Etcd.DefaultStorageMediaType, codecs, encoding,
+		serverstorage.NewResourceConfig(), nil)
+	factory.SetResourceEtcdPrefix(stored, stored.Group+"/"+stored.Resource)
+	return factory
+}
+
+// applyAuthenticationTo asks kube-apiserver who users are. The library would look up the client CA itself; it is done
+// here so that checkTrust can see it.
+func (o *Options) applyAuthenticationTo(ctx context.Context, config *genericapiserver.RecommendedConfig) error {
+	options := *o.Authentication
+	if options.ClientCert.ClientCA == "" && !options.SkipInClusterLookup {
+		provider, err := clusterClientCA(options.RemoteKubeConfigFile)
+		if err != nil {
+			return err
+		}
+		options.ClientCert.CAContentProvider = provider
+	}
+	if err := options.ApplyTo(&config.Authentication, config.SecureServing, config.OpenAPIConfig); err != nil {
+		return fmt.Errorf("could not set up authentication: %w", err)
+	}
+	clientCA, err := options.ClientCert.GetClientCAContentProvider()
+	if err != nil {
+		return fmt.Errorf("could not read the client CA: %w", err)
+	}
+	return checkTrust(ctx, config.Authentication, clientCA)
+}
+
+// clusterClientCA follows the CA that kube-apiserver publishes for servers like this one. An empty kubeconfig means the
+// pod's own service account.
+func clusterClientCA(kubeconfig string) (dynamiccertificates.CAContentProvider, error) {
+	clientConfig, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("could not use the kubeconfig for authentication: %w", err)
+	}
+	client, err := kubernetes.NewForConfig(clientConfig)
+	if err != nil {
+		return nil, fmt.Errorf("could not use the kubeconfig for authentication: %w", err)
+	}
+	provider, err := dynamiccertificates.NewDynamicCAFromConfigMapController("client-ca", metav1.NamespaceSystem,
+		"extension-apiserver-authentication", "client-ca-file", client)
+	if err != nil {
+		return nil, fmt.Errorf("could not look up the client CA: %w", err)
+	}
+	return provider, nil
+}
+
+// applyAdmissionTo sets up what needs a client of the core API: priority and fairness, and the admission plugins.
+func (o *Options) applyAdmissionTo(config *genericapiserver.RecommendedConfig) error {
+	config.ClientConfig.QPS, config.ClientConfig.Burst = clientQPS, clientBurst
+	client, err := kubernetes.NewForConfig(config.ClientConfig)
+	if err != nil {
+		return fmt.Errorf("could not use the kubeconfig: %w", err)
+	}
+	dynamicClient, err := dynamic.NewForConfig(config.ClientConfig)
+	if err != nil {
+		return fmt.Errorf("could not use the kubeconfig: %w", err)
+	}
+	if err := o.Features.ApplyTo(&config.Config, client, config.SharedInformerFactory); err != nil {
+		return fmt.Errorf("could not set up priority and fairness: %w", err)
+	}
+	if err := o.Admission.ApplyTo(&config.Config, config.SharedInformerFactory, client, dynamicClient,
+		config.FeatureGate, config.EffectiveVersion, admission.QuotaInitializer{}); err != nil {
+		return fmt.Errorf("could not set up admission: %w", err)
+	}
+	return nil
+}

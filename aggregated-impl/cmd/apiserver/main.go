@@ -1,0 +1,57 @@
+// Command duet-apiserver is the aggregated form of the MySQLInstance API: a server of its own, which kube-apiserver's
+// aggregation layer forwards the group mysql.example.com to.
+package main
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+	utilerrors "k8s.io/apimachinery/pkg/util/errors"
+	genericapiserver "k8s.io/apiserver/pkg/server"
+	"k8s.io/component-base/cli"
+	cliflag "k8s.io/component-base/cli/flag"
+	"k8s.io/component-base/term"
+
+	"github.com/duet-api/duet/aggregated-impl/apiserver"
+)
+
+func main() {
+	os.Exit(cli.Run(newCommand()))
+}
+
+func newCommand() *cobra.Command {
+	options := apiserver.NewOptions()
+	cmd := &cobra.Command{
+		Use:   "duet-apiserver",
+		Short: "Serve the MySQLInstance API behind kube-apiserver's aggregation layer",
+		Long: "duet-apiserver serves mysql.example.com behind kube-apiserver's aggregation layer.\n\n" +
+			"It needs a serving certificate, an etcd and a kubeconfig; kube-apiserver authenticates and authorizes for it.",
+		Args: cobra.NoArgs,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			return options.ServerRun.ComponentGlobalsRegistry.Set()
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if errs := options.Validate(); len(errs) > 0 {
+				return utilerrors.NewAggregate(errs)
+			}
+			config, err := options.Config(cmd.Context())
+			if err != nil {
+				return err
+			}
+			server, err := config.Complete().New()
+			if err != nil {
+				return err
+			}
+			return server.Run(cmd.Context())
+		},
+	}
+	cmd.SetContext(genericapiserver.SetupSignalContext())
+
+	flags := options.Flags()
+	for _, group := range flags.FlagSets {
+		cmd.Flags().AddFlagSet(group)
+	}
+	width, _, _ := term.TerminalSize(cmd.OutOrStdout())
+	cliflag.SetUsageAndHelpFunc(cmd, flags, width)
+	return cmd
+}
