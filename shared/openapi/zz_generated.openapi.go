@@ -606,7 +606,7 @@ func schema_shared_api_mysql_v1_Parameter(ref common.ReferenceCallback) common.O
 					},
 					"value": {
 						SchemaProps: spec.SchemaProps{
-							Description: "value as it is written in an option file.",
+							Description: "value as it is written in an option file, on one line.",
 							Default:     "",
 							Type:        []string{"string"},
 							Format:      "",

@@ -114,7 +114,7 @@ type Parameter struct {
 	// name of the variable, in lower case with underscores.
 	Name string
 
-	// value as it is written in an option file.
+	// value as it is written in an option file, on one line.
 	Value string
 }
 

@@ -60,7 +60,7 @@ type MySQLInstanceSpec struct {
 	// +required
 	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:Pattern=`^(8\.0|8\.4|9\.[0-6])\.(0|[1-9][0-9]?)$`
-	// +kubebuilder:validation:XValidation:rule="semver(self).compareTo(semver(oldSelf)) >= 0",message="may not fall"
+	// +kubebuilder:validation:XValidation:rule="!isSemver(self) || !isSemver(oldSelf) || semver(self).compareTo(semver(oldSelf)) >= 0",message="may not fall"
 	Version string `json:"version" protobuf:"bytes,1,opt,name=version"`
 
 	// replicas is the number of servers. Ordinal 0 is the writable primary, the others follow it.
@@ -77,7 +77,7 @@ type MySQLInstanceSpec struct {
 
 	// storage is the data volume of each server.
 	// +required
-	// +kubebuilder:validation:XValidation:rule="quantity(string(self.size)).compareTo(quantity(string(oldSelf.size))) >= 0",fieldPath=".size",message="may only grow"
+	// +kubebuilder:validation:XValidation:rule="!isQuantity(string(self.size)) || !isQuantity(string(oldSelf.size)) || quantity(string(self.size)).compareTo(quantity(string(oldSelf.size))) >= 0",fieldPath=".size",message="may only grow"
 	// +kubebuilder:validation:XValidation:rule="has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)",fieldPath=".storageClassName",message="is set at creation or never"
 	Storage Storage `json:"storage" protobuf:"bytes,4,opt,name=storage"`
 
@@ -132,13 +132,13 @@ type Resources struct {
 	// cpu of each server.
 	// +optional
 	// +default="500m"
-	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).isGreaterThan(quantity('0'))",message="must be greater than zero"
+	// +kubebuilder:validation:XValidation:rule="!isQuantity(string(self)) || quantity(string(self)).isGreaterThan(quantity('0'))",message="must be greater than zero"
 	CPU *resource.Quantity `json:"cpu,omitempty" protobuf:"bytes,1,opt,name=cpu"`
 
 	// memory of each server; innodb_buffer_pool_size must fit into it.
 	// +optional
 	// +default="1Gi"
-	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).isGreaterThan(quantity('0'))",message="must be greater than zero"
+	// +kubebuilder:validation:XValidation:rule="!isQuantity(string(self)) || quantity(string(self)).isGreaterThan(quantity('0'))",message="must be greater than zero"
 	Memory *resource.Quantity `json:"memory,omitempty" protobuf:"bytes,2,opt,name=memory"`
 }
 
@@ -148,14 +148,14 @@ type Storage struct {
 	// ---
 	// Not named Size in Go: generated protobuf code has a method of that name.
 	// +required
-	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('1Gi')) >= 0",message="must be at least 1Gi"
+	// +kubebuilder:validation:XValidation:rule="!isQuantity(string(self)) || quantity(string(self)).compareTo(quantity('1Gi')) >= 0",message="must be at least 1Gi"
 	VolumeSize resource.Quantity `json:"size" protobuf:"bytes,1,opt,name=size"`
 
 	// storageClassName of the volume; absent means the cluster's default class.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 	StorageClassName *string `json:"storageClassName,omitempty" protobuf:"bytes,2,opt,name=storageClassName"`
 }
 
@@ -172,14 +172,14 @@ type SecretKeyReference struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 	Name string `json:"name" protobuf:"bytes,1,opt,name=name"`
 
 	// key in the Secret's data.
 	// +optional
 	// +default="password"
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]+$`
+	// +kubebuilder:validation:Pattern=`^\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$`
 	Key string `json:"key,omitempty" protobuf:"bytes,2,opt,name=key"`
 }
 
@@ -191,9 +191,10 @@ type Parameter struct {
 	// +kubebuilder:validation:Pattern=`^[a-z][a-z0-9_]*$`
 	Name string `json:"name" protobuf:"bytes,1,opt,name=name"`
 
-	// value as it is written in an option file.
+	// value as it is written in an option file, on one line.
 	// +required
 	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:Pattern=`^[^[:cntrl:]]*$`
 	Value string `json:"value" protobuf:"bytes,2,opt,name=value"`
 }
 
@@ -221,7 +222,7 @@ type TLS struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 	SecretName *string `json:"secretName,omitempty" protobuf:"bytes,2,opt,name=secretName"`
 }
 
@@ -352,14 +353,17 @@ type MySQLInstanceStatus struct {
 
 	// observedGeneration is the generation that this status describes.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
 	ObservedGeneration int64 `json:"observedGeneration,omitempty" protobuf:"varint,2,opt,name=observedGeneration"`
 
 	// replicas is the number of servers that exist.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
 	Replicas int32 `json:"replicas" protobuf:"varint,3,opt,name=replicas"`
 
 	// readyReplicas is the number of servers that serve.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
 	ReadyReplicas int32 `json:"readyReplicas" protobuf:"varint,4,opt,name=readyReplicas"`
 
 	// selector of the servers' pods, for the scale subresource.
@@ -394,10 +398,13 @@ type MySQLInstanceStatus struct {
 type Endpoint struct {
 	// host name or address.
 	// +required
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Host string `json:"host" protobuf:"bytes,1,opt,name=host"`
 
 	// port number.
 	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
 	Port int32 `json:"port" protobuf:"varint,2,opt,name=port"`
 }

@@ -78,13 +78,14 @@ const (
 // MySQLInstanceSpec is what the owner of an instance asks for.
 //
 // +k8s:conversion-gen=false
+// +kubebuilder:validation:XValidation:rule=`(has(self.storageClass) ? self.storageClass : "") == (has(oldSelf.storageClass) ? oldSelf.storageClass : "")`,fieldPath=".storageClass",message="is set at creation or never"
 // +kubebuilder:validation:XValidation:rule="self.sslMode != 'REQUIRED' || (has(self.sslSecret) && size(self.sslSecret) > 0)",reason=FieldValueRequired,fieldPath=".sslSecret",message="is required with sslMode REQUIRED"
 type MySQLInstanceSpec struct {
 	// engineVersion is the MySQL version, X.Y.Z, of a supported release series (8.0, 8.4, 9.x).
 	// +required
 	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:Pattern=`^(8\.0|8\.4|9\.[0-6])\.(0|[1-9][0-9]?)$`
-	// +kubebuilder:validation:XValidation:rule="semver(self).compareTo(semver(oldSelf)) >= 0",message="may not fall"
+	// +kubebuilder:validation:XValidation:rule="!isSemver(self) || !isSemver(oldSelf) || semver(self).compareTo(semver(oldSelf)) >= 0",message="may not fall"
 	EngineVersion string `json:"engineVersion"`
 
 	// readReplicas is the number of servers beside the primary.
@@ -102,20 +103,19 @@ type MySQLInstanceSpec struct {
 	// storageGB is the size of each server's data volume, in GiB.
 	// +required
 	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=65536
 	// +kubebuilder:validation:XValidation:rule="self >= oldSelf",message="may only grow"
 	StorageGB int32 `json:"storageGB"`
 
 	// storageClass of the volumes; empty means the cluster's default class.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$`
+	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*)?$`
 	StorageClass string `json:"storageClass,omitempty"`
 
 	// rootPasswordSecret is "name/key" of the Secret with the root password.
 	// +optional
 	// +kubebuilder:validation:MaxLength=507
-	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/[-._a-zA-Z0-9]+)?$`
+	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*)?$`
 	RootPasswordSecret string `json:"rootPasswordSecret,omitempty"`
 
 	// config holds MySQL system variables for the option file.
@@ -131,7 +131,7 @@ type MySQLInstanceSpec struct {
 	// sslSecret is a Secret of type kubernetes.io/tls.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$`
+	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*)?$`
 	SSLSecret string `json:"sslSecret,omitempty"`
 
 	// publicAccess gives the instance a load balancer.
@@ -159,12 +159,12 @@ type MySQLInstanceSpec struct {
 	// backupStorageGB is the size of the backup volume, in GiB; needed with a schedule.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=65536
 	BackupStorageGB *int32 `json:"backupStorageGB,omitempty"`
 
 	// maintenanceWindow is "Sun:03:00-Sun:04:00", in UTC.
 	// +optional
 	// +kubebuilder:validation:MaxLength=19
+	// +kubebuilder:validation:Pattern=`^((Mon|Tue|Wed|Thu|Fri|Sat|Sun):([01][0-9]|2[0-3]):[0-5][0-9]-(Mon|Tue|Wed|Thu|Fri|Sat|Sun):([01][0-9]|2[0-3]):[0-5][0-9])?$`
 	MaintenanceWindow string `json:"maintenanceWindow,omitempty"`
 
 	// autoMinorVersionUpgrade lets the controller take new patches of the series.
@@ -201,6 +201,7 @@ const (
 type MySQLInstanceStatus struct {
 	// observedGeneration is the generation that this status describes.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// phase is the state in one word.
@@ -220,10 +221,12 @@ type MySQLInstanceStatus struct {
 
 	// replicas is the number of servers that exist, the primary included.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
 	Replicas int32 `json:"replicas"`
 
 	// readyReplicas is the number of servers that serve, the primary included.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
 	ReadyReplicas int32 `json:"readyReplicas"`
 
 	// currentVersion that every server runs.

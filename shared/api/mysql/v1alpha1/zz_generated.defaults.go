@@ -35,6 +35,7 @@ func RegisterDefaults(scheme *runtime.Scheme) error {
 }
 
 func SetObjectDefaults_MySQLInstance(in *MySQLInstance) {
+	SetDefaults_MySQLInstanceSpec(&in.Spec)
 	if in.Spec.ReadReplicas == nil {
 		var ptrVar1 int32 = 0
 		in.Spec.ReadReplicas = &ptrVar1

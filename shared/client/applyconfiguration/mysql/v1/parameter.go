@@ -25,7 +25,7 @@ package v1
 type ParameterApplyConfiguration struct {
 	// name of the variable, in lower case with underscores.
 	Name *string `json:"name,omitempty"`
-	// value as it is written in an option file.
+	// value as it is written in an option file, on one line.
 	Value *string `json:"value,omitempty"`
 }
 
