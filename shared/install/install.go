@@ -17,8 +17,6 @@ import (
 type Installer struct {
 	Env   *Environment
 	Forms Forms
-	// Controller is the plan of the one controller that both forms share.
-	Controller func(*Environment) (*Plan, error)
 	// Progress is told each step as it begins.
 	Progress func(format string, args ...any)
 
@@ -26,13 +24,12 @@ type Installer struct {
 }
 
 // NewInstaller returns an installer for an environment.
-func NewInstaller(env *Environment, forms Forms, controller func(*Environment) (*Plan, error),
-	progress func(format string, args ...any)) (*Installer, error) {
+func NewInstaller(env *Environment, forms Forms, progress func(format string, args ...any)) (*Installer, error) {
 	c, err := client.New(env.Config(), client.Options{})
 	if err != nil {
 		return nil, fmt.Errorf("could not reach the control plane: %w", err)
 	}
-	return &Installer{Env: env, Forms: forms, Controller: controller, Progress: progress, client: c}, nil
+	return &Installer{Env: env, Forms: forms, Progress: progress, client: c}, nil
 }
 
 // Install brings a form up and waits until it really answers. It is safe to run again: what is as planned is left
@@ -66,7 +63,7 @@ func (i *Installer) Install(ctx context.Context, formName, profileFlag string) e
 	if err != nil {
 		return err
 	}
-	controller, err := i.Controller(i.Env)
+	controller, err := controllerPlan(i.Env)
 	if err != nil {
 		return err
 	}

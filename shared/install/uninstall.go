@@ -48,7 +48,7 @@ func (i *Installer) Uninstall(ctx context.Context, deleteData bool) (Uninstalled
 	if err != nil {
 		return Uninstalled{}, err
 	}
-	controller, err := i.Controller(i.Env)
+	controller, err := controllerPlan(i.Env)
 	if err != nil {
 		return Uninstalled{}, err
 	}
@@ -74,11 +74,9 @@ func (i *Installer) Uninstall(ctx context.Context, deleteData bool) (Uninstalled
 			objects, form.Storage(profile)))
 	}
 
-	for _, spec := range controller.Processes {
-		i.Progress("stopping %s", spec.Name)
-		if err := i.stop(ctx, spec.Name); err != nil {
-			return result, err
-		}
+	i.Progress("stopping the controller")
+	if err := i.StopController(ctx); err != nil {
+		return result, err
 	}
 	i.Progress("taking the API away")
 	if err := apply(ctx, i.client, park); err != nil {

@@ -1,0 +1,260 @@
+// Package compare is Duet's main job: a control plane for each form, the form installed on it, every behaviour row
+// looked at on both, the paired benchmark over both, and one report. It owns the order of these steps and that nothing
+// is left running after them, and leaves each step to the package that knows it.
+package compare
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/duet-api/duet/bench"
+	"github.com/duet-api/duet/bench/arm"
+	"github.com/duet-api/duet/bench/measure"
+	"github.com/duet-api/duet/bench/report"
+	"github.com/duet-api/duet/bench/scenario"
+	"github.com/duet-api/duet/e2e/behaviour"
+	"github.com/duet-api/duet/shared/controlplane/assets"
+	"github.com/duet-api/duet/shared/install"
+)
+
+// Options of a comparison.
+type Options struct {
+	// Forms to compare, and the profile of each by the form's name; a form that is not named gets its default.
+	Forms    install.Forms
+	Profiles map[string]string
+	// Out is the directory that gets a directory for this run.
+	Out string
+	// Bench says how much is measured; Seed decides the objects and the order.
+	Bench scenario.Profile
+	Seed  uint64
+	// Keep leaves the control planes' data beside the report, for a look at what happened.
+	Keep bool
+	// Command that repeats the run, and the flags that it was given, for the run card.
+	Command string
+	Flags   map[string]string
+	// Progress receives one line for each step.
+	Progress io.Writer
+}
+
+// steps of a run, for "[n/steps]" in the progress.
+const steps = 5
+
+// Run compares, and returns the run and the directory it was written to. When the context ends early, what was finished
+// is written all the same. An error beside a directory is about the finish: the report is there.
+func Run(ctx context.Context, options Options) (run report.Run, dir string, err error) {
+	started := time.Now()
+	run = report.Run{Schema: report.Schema, Card: report.Card{
+		ID: started.UTC().Format("20060102-150405"), Started: started, Command: options.Command, Flags: options.Flags,
+		Machine: measure.ThisMachine(), Revision: revision(), Versions: versions(), Limits: []string{arm.Limits},
+	}}
+	dir, err = filepath.Abs(filepath.Join(options.Out, run.Card.ID))
+	if err != nil {
+		return run, "", err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return run, "", fmt.Errorf("could not create the run's directory: %w", err)
+	}
+	c := &comparison{Options: options, dir: dir}
+	defer func() { err = errors.Join(err, c.stop(context.WithoutCancel(ctx))) }()
+
+	if err := c.start(ctx); err != nil {
+		return run, "", err
+	}
+	run.Matrix = c.matrix(ctx)
+	run.Card.Notes = c.notes()
+	if ctx.Err() == nil {
+		if run.Bench, err = c.bench(ctx); err != nil && run.Bench == nil {
+			return run, "", err
+		}
+	}
+	run.Card.Finished = time.Now()
+	c.step(5, "writing the report")
+	return run, dir, errors.Join(err, report.Write(dir, run))
+}
+
+type comparison struct {
+	Options
+	dir   string
+	sides []*side
+}
+
+func (c *comparison) step(n int, format string, args ...any) {
+	fmt.Fprintf(c.Progress, "[%d/%d] %s\n", n, steps, fmt.Sprintf(format, args...))
+}
+
+// start brings up a control plane for each form and installs the form on it.
+func (c *comparison) start(ctx context.Context) error {
+	c.step(1, "starting a control plane for each form (Kubernetes %s, etcd %s)", assets.KubernetesVersion, assets.EtcdVersion)
+	for _, form := range c.Forms {
+		profile, err := install.ProfileOf(form, c.Profiles[form.Name()])
+		if err != nil {
+			return err
+		}
+		s, err := newSide(ctx, filepath.Join(c.dir, form.Name()), form, profile, c.Options)
+		if s != nil {
+			c.sides = append(c.sides, s)
+		}
+		if err != nil {
+			return fmt.Errorf("could not start the control plane for %s: %w", form.Name(), err)
+		}
+	}
+	c.step(2, "installing the forms")
+	for _, s := range c.sides {
+		if err := s.installer.Install(ctx, s.form.Name(), s.profile); err != nil {
+			return fmt.Errorf("could not install %s: %w", s.form.Name(), err)
+		}
+	}
+	return nil
+}
+
+// matrix looks at every behaviour row on all forms at once.
+func (c *comparison) matrix(ctx context.Context) []behaviour.Result {
+	rows := behaviour.Rows()
+	c.step(3, "looking at %d behaviours on %d forms", len(rows), len(c.sides))
+	results := make([][]behaviour.Result, len(c.sides))
+	var group errgroup.Group
+	for i, s := range c.sides {
+		group.Go(func() error {
+			done := 0
+			results[i] = behaviour.Run(ctx, s.subject(), rows, func(result behaviour.Result) {
+				done++
+				switch {
+				case result.Error != "":
+					s.log("%s %s: %s", result.ID, result.Title, result.Error)
+				case result.Unexpected:
+					s.log("%s %s: expected %q, saw %q", result.ID, result.Title, result.Expected, result.Observed)
+				case done%10 == 0 || done == len(rows):
+					s.log("%d of %d", done, len(rows))
+				}
+			})
+			return nil
+		})
+	}
+	_ = group.Wait() // no side returns an error: what goes wrong is in its results
+	var all []behaviour.Result
+	for _, r := range results {
+		all = append(all, r...)
+	}
+	return all
+}
+
+// bench measures all arms, with the controllers stopped: they would answer every write of the benchmark with writes of
+// their own, on the arms of the forms and not on the baseline.
+func (c *comparison) bench(ctx context.Context) (*report.Bench, error) {
+	var arms []*arm.Arm
+	for i, s := range c.sides {
+		if err := s.installer.StopController(ctx); err != nil {
+			return nil, err
+		}
+		own, err := s.arms(c.Seed, i == 0)
+		if err != nil {
+			return nil, err
+		}
+		arms = append(arms, own...)
+	}
+	scenarios := scenario.All()
+	c.step(4, "benchmark %q: %d arms, %d scenarios, %d rounds, about %s", c.Bench.Name, len(arms), len(scenarios), c.Bench.Rounds,
+		c.Bench.Duration(len(arms), len(scenarios)).Round(time.Second))
+	return bench.Run(ctx, bench.Options{
+		Arms: arms, Scenarios: scenarios, Profile: c.Bench, Seed: c.Seed, Usage: c.usage, Progress: c.progress(),
+	})
+}
+
+// progress tells the phases and every tenth of the cells.
+func (c *comparison) progress() func(bench.Progress) {
+	phase, tenth := "", -1
+	return func(p bench.Progress) {
+		now := 0
+		if p.Total > 0 {
+			now = 10 * p.Done / p.Total
+		}
+		if p.Phase == phase && now == tenth {
+			return
+		}
+		if p.Phase != phase {
+			fmt.Fprintf(c.Progress, "      %s\n", p.Phase)
+		} else if p.Total > 0 {
+			fmt.Fprintf(c.Progress, "      %s: %d of %d cells\n", p.Phase, p.Done, p.Total)
+		}
+		phase, tenth = p.Phase, now
+	}
+}
+
+// usage reads all processes of all control planes.
+func (c *comparison) usage(ctx context.Context) (map[string]measure.Usage, error) {
+	all := map[string]measure.Usage{}
+	for _, s := range c.sides {
+		processes, err := s.plane.Runner().List(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range processes {
+			all[s.form.Name()+"/"+p.Spec.Name] = measure.Usage{CPU: p.CPU, RSSBytes: p.RSSBytes}
+		}
+	}
+	return all, nil
+}
+
+// notes are what a reader of the numbers has to know about this run.
+func (c *comparison) notes() []string {
+	notes := []string{
+		"Everything runs on this one machine, load generator included, over loopback: ratios say more than times.",
+		"The controllers are stopped while the benchmark runs: what is measured is the API, not what a controller does with it.",
+		"etcd writes to this machine's disk, with fsync.",
+	}
+	for _, s := range c.sides {
+		notes = append(notes, fmt.Sprintf("%s: profile %s, objects in %s.", s.form.Name(), s.profile, s.form.Storage(s.profile)))
+	}
+	return notes
+}
+
+// stop ends all processes of all sides, and removes their data unless it is to be kept.
+func (c *comparison) stop(ctx context.Context) error {
+	var errs []error
+	for _, s := range c.sides {
+		errs = append(errs, s.stop(ctx, c.Keep))
+	}
+	return errors.Join(errs...)
+}
+
+func versions() map[string]string {
+	found := map[string]string{"Kubernetes": assets.KubernetesVersion, "etcd": assets.EtcdVersion}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, dependency := range info.Deps {
+			switch dependency.Path {
+			case "k8s.io/apiserver", "k8s.io/client-go", "sigs.k8s.io/controller-runtime":
+				found[dependency.Path] = dependency.Version
+			}
+		}
+	}
+	return found
+}
+
+// revision of the source that this program was built from, if the build knows it.
+func revision() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	revision, changed := "", ""
+	for _, setting := range info.Settings {
+		switch {
+		case setting.Key == "vcs.revision":
+			revision = setting.Value
+		case setting.Key == "vcs.modified" && setting.Value == "true":
+			changed = "+changes"
+		}
+	}
+	if revision == "" {
+		return ""
+	}
+	return revision + changed
+}
