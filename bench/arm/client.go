@@ -151,15 +151,21 @@ func ReadMeta(object []byte) (Meta, error) {
 	return partial.Metadata, nil
 }
 
-// CountItems counts the items of a list.
-func CountItems(list []byte) (int, error) {
+// ReadItems reads the metadata of a list's items.
+func ReadItems(list []byte) ([]Meta, error) {
 	var partial struct {
-		Items []json.RawMessage `json:"items"`
+		Items []struct {
+			Metadata Meta `json:"metadata"`
+		} `json:"items"`
 	}
 	if err := json.Unmarshal(list, &partial); err != nil {
-		return 0, fmt.Errorf("could not read a list: %w", err)
+		return nil, fmt.Errorf("could not read a list: %w", err)
 	}
-	return len(partial.Items), nil
+	out := make([]Meta, len(partial.Items))
+	for i, item := range partial.Items {
+		out[i] = item.Metadata
+	}
+	return out, nil
 }
 
 // Reason puts an error into a class: the HTTP code and reason of a server's refusal, or what went wrong on the way.

@@ -11,11 +11,12 @@ import (
 )
 
 var create = Scenario{
-	Name:  "create",
-	Title: "Create",
-	Why:   "The whole write path: decode, default, validate, admit, encode, one durable write.",
-	Loop:  load.Closed{Workers: 1},
-	Start: startCreate,
+	Name:   "create",
+	Title:  "Create",
+	Why:    "The whole write path: decode, default, validate, admit, encode, one durable write.",
+	Loop:   load.Closed{Workers: 1},
+	Length: 1,
+	Start:  startCreate,
 }
 
 func startCreate(_ context.Context, s *Subject, cell Cell) (load.Op, func() error, error) {

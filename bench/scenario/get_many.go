@@ -14,8 +14,9 @@ var getMany = Scenario{
 	Title: "Get, many names",
 	Why: "As a controller or many users read: a server that asks another one whether each name may be read, " +
 		"and remembers answers by name, pays here and not in the line above.",
-	Loop:  load.Closed{Workers: 1},
-	Start: startGetMany,
+	Loop:   load.Closed{Workers: 1},
+	Length: 1,
+	Start:  startGetMany,
 }
 
 func startGetMany(_ context.Context, s *Subject, cell Cell) (load.Op, func() error, error) {

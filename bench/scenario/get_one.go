@@ -10,11 +10,12 @@ import (
 )
 
 var getOne = Scenario{
-	Name:  "get-one",
-	Title: "Get, one name",
-	Why:   "The cheapest request there is: the price of each hop shows undiluted, and authorization is remembered.",
-	Loop:  load.Closed{Workers: 1},
-	Start: startGetOne,
+	Name:   "get-one",
+	Title:  "Get, one name",
+	Why:    "The cheapest request there is: the price of each hop shows undiluted, and authorization is remembered.",
+	Loop:   load.Closed{Workers: 1},
+	Length: 1,
+	Start:  startGetOne,
 }
 
 func startGetOne(_ context.Context, s *Subject, cell Cell) (load.Op, func() error, error) {

@@ -14,7 +14,8 @@ type Profile struct {
 	Purpose string `json:"purpose"`
 	// Rounds is the number of times that each scenario runs on each arm.
 	Rounds int `json:"rounds"`
-	// Cell is the length of one run, in nanoseconds; Lead is the share of it that is not measured.
+	// Cell is the length of one run, in nanoseconds, which a scenario may stretch; Lead is the share of it that is not
+	// measured.
 	Cell time.Duration `json:"cellNanoseconds"`
 	Lead float64       `json:"lead"`
 	// WarmUpCell is the length of a cell in the rounds before the first, which are not kept, in nanoseconds. They are
@@ -34,8 +35,8 @@ func Profiles() []Profile {
 		{
 			// Ten rounds, because the exact interval of ten leaves one outlier on each side outside.
 			Name: "quick", Purpose: "the first answer, in the time of a coffee",
-			Rounds: 10, Cell: 500 * time.Millisecond, Lead: 0.1,
-			WarmUpCell: 150 * time.Millisecond, MaxWarmUps: 4,
+			Rounds: 10, Cell: 400 * time.Millisecond, Lead: 0.1,
+			WarmUpCell: 150 * time.Millisecond, MaxWarmUps: 3,
 		},
 	}
 }
@@ -53,6 +54,10 @@ func ProfileNamed(name string) (Profile, error) {
 }
 
 // Duration is about how long the measured rounds take, without preparation and clean-up.
-func (p Profile) Duration(arms, scenarios int) time.Duration {
-	return time.Duration(p.Rounds*arms*scenarios) * p.Cell
+func (p Profile) Duration(arms int, scenarios []Scenario) time.Duration {
+	lengths := 0.0
+	for _, scenario := range scenarios {
+		lengths += scenario.Length
+	}
+	return time.Duration(lengths * float64(p.Rounds*arms) * float64(p.Cell))
 }

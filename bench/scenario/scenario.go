@@ -29,6 +29,8 @@ type Scenario struct {
 	Why string
 	// Loop starts the operations.
 	Loop load.Loop
+	// Length of a cell, as a multiple of the profile's: slow operations need longer for as many samples.
+	Length float64
 	// Start prepares one cell, outside of the measured time, and returns its operation. Stop, if not nil, ends what
 	// the cell needed, and its error means that the cell's numbers cannot be trusted.
 	Start func(ctx context.Context, subject *Subject, cell Cell) (op load.Op, stop func() error, err error)
@@ -116,8 +118,10 @@ func (s *Subject) populate(ctx context.Context) error {
 	return group.Wait()
 }
 
+const memberPrefix = "member-"
+
 // member is the name of object i of the population.
-func member(i int) string { return fmt.Sprintf("member-%06d", i) }
+func member(i int) string { return fmt.Sprintf(memberPrefix+"%06d", i) }
 
 // errShort is an answer that is too small to hold what was asked for.
 var errShort = errors.New("answer is shorter than what was asked for")

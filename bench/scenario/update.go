@@ -15,8 +15,9 @@ var update = Scenario{
 	Title: "Update",
 	Why: "A replacement with one changed field: read, compare, write. An update that the server could short-cut, " +
 		"because it changes nothing, counts as an error.",
-	Loop:  load.Closed{Workers: 1},
-	Start: startUpdate,
+	Loop:   load.Closed{Workers: 1},
+	Length: 1,
+	Start:  startUpdate,
 }
 
 // Objects that updates change, and objects that the watch scenario changes, by worker. All are of the population.

@@ -17,8 +17,9 @@ var watchDelivery = Scenario{
 	Title: "Watch delivery",
 	Why: "From the intended start of an update until a watcher has its event: what a controller waits for before " +
 		"it can act. Updates come at a fixed rate, so a stall is charged to every update that it delays.",
-	Loop:  load.Open{Rate: 100, Workers: 32},
-	Start: startWatch,
+	Loop:   load.Open{Rate: 100, Workers: 16},
+	Length: 1,
+	Start:  startWatch,
 }
 
 func startWatch(ctx context.Context, s *Subject, cell Cell) (load.Op, func() error, error) {

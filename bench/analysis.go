@@ -1,0 +1,172 @@
+package bench
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/duet-api/duet/bench/arm"
+	"github.com/duet-api/duet/bench/load"
+	"github.com/duet-api/duet/bench/measure"
+	"github.com/duet-api/duet/bench/report"
+	"github.com/duet-api/duet/bench/stats"
+)
+
+// Analyse derives summaries, comparisons and warnings from the rows, replacing those that are there.
+func Analyse(b *report.Bench) {
+	b.Summaries, b.Comparisons, b.Warnings = nil, nil, nil
+	for _, s := range b.Scenarios {
+		for _, a := range b.Arms {
+			b.Summaries = append(b.Summaries, summarise(b, s, a))
+		}
+		for _, metric := range []report.Metric{report.P50, report.P99, report.CPU} {
+			b.Comparisons = append(b.Comparisons, compare(b, s.Name, metric)...)
+		}
+	}
+	if b.Interrupted {
+		b.Warnings = append(b.Warnings, fmt.Sprintf("The run was interrupted: %d of %d rounds are in it.",
+			b.Rounds, b.Profile.Rounds))
+	}
+	if b.Rounds < stats.MinRounds {
+		b.Warnings = append(b.Warnings, fmt.Sprintf("%d rounds give no 95 %% interval; %d do.", b.Rounds, stats.MinRounds))
+	}
+	if !b.Stationary {
+		b.Warnings = append(b.Warnings, fmt.Sprintf("After %d warm-up rounds some medians still moved by more than a "+
+			"quarter: the machine was busy, or a server was not yet warm.", b.WarmUps))
+	}
+	if len(b.Select(report.Noise, report.P50)) == 0 {
+		b.Warnings = append(b.Warnings, "No arm repeats another one: the noise floor is not known, so nothing is claimed.")
+	}
+}
+
+// rowsOf returns the rows of one arm in one scenario, by round.
+func rowsOf(b *report.Bench, scenario, arm string) []report.Row {
+	var out []report.Row
+	for _, row := range b.Rows {
+		if row.Scenario == scenario && row.Arm == arm {
+			out = append(out, row)
+		}
+	}
+	return out
+}
+
+// value of a metric in a row; false when the row has none. Row must be of an arm on the plane.
+func value(row report.Row, metric report.Metric, plane string) (float64, bool) {
+	switch {
+	case metric == report.P50:
+		return float64(row.Latency.P50), row.Latency.Count > 0
+	case metric == report.P99:
+		return float64(row.Latency.P99), row.Latency.Count > 0
+	case row.Attempts == 0:
+		return 0, false
+	}
+	var cpu time.Duration
+	for name, usage := range row.Usage {
+		if serves(name, plane) {
+			cpu += usage.CPU
+		}
+	}
+	return float64(cpu) / float64(row.Attempts), cpu > 0
+}
+
+// serves is whether a component belongs to a control plane.
+func serves(component, plane string) bool {
+	return component != measure.Generator && strings.HasPrefix(component, plane+"/")
+}
+
+func series(b *report.Bench, scenario string, a report.Arm, metric report.Metric) map[int]float64 {
+	out := map[int]float64{}
+	for _, row := range rowsOf(b, scenario, a.Name) {
+		if v, ok := value(row, metric, a.Plane); ok {
+			out[row.Round] = v
+		}
+	}
+	return out
+}
+
+func estimate(b *report.Bench, scenario string, a report.Arm, metric report.Metric) stats.Estimate {
+	return stats.Of(slices.Collect(maps.Values(series(b, scenario, a, metric))))
+}
+
+func summarise(b *report.Bench, s report.Scenario, a report.Arm) report.ArmSummary {
+	out := report.ArmSummary{
+		Scenario: s.Name, Arm: a.Name,
+		P50:        estimate(b, s.Name, a, report.P50),
+		P99:        estimate(b, s.Name, a, report.P99),
+		CPU:        estimate(b, s.Name, a, report.CPU),
+		Components: map[string]report.ComponentUse{},
+		Errors:     map[string]int64{},
+	}
+	rows := rowsOf(b, s.Name, a.Name)
+	pooled := load.NewHistogram()
+	var rates []float64
+	var attempts int64
+	cpu := map[string]time.Duration{}
+	for _, row := range rows {
+		if h, err := hdrhistogram.Decode([]byte(row.HDR)); err == nil {
+			pooled.Merge(h)
+		}
+		if row.Elapsed > 0 {
+			rates = append(rates, float64(row.Latency.Count)/row.Elapsed.Seconds())
+		}
+		for reason, n := range row.Errors {
+			out.Errors[reason] += n
+		}
+		attempts += row.Attempts
+		for name, usage := range row.Usage {
+			if serves(name, a.Plane) || name == measure.Generator {
+				cpu[name] += usage.CPU
+				out.Components[name] = report.ComponentUse{RSS: usage.RSS}
+			}
+		}
+	}
+	for name, used := range cpu {
+		use := out.Components[name]
+		use.CPUPerOperation = float64(used) / float64(max(attempts, 1))
+		out.Components[name] = use
+	}
+	out.PerSecond = stats.Of(rates)
+	out.Pooled = latency(pooled)
+	if blob, err := pooled.EncodeV2(); err == nil {
+		out.HDR = string(blob)
+	}
+	out.Flags = flags(rows, attempts, b)
+	return out
+}
+
+// compare makes the comparisons of one scenario and metric: each arm with each one before it. Repetitions are compared
+// with what they repeat only, and the widest of those intervals is the noise floor of the others.
+func compare(b *report.Bench, scenario string, metric report.Metric) []report.Comparison {
+	var out []report.Comparison
+	var same []stats.Estimate
+	for i, test := range b.Arms {
+		for _, base := range b.Arms[:i] {
+			role := report.Reference
+			switch {
+			case test.Repeats == base.Name:
+				role = report.Noise
+			case test.Repeats != "" || base.Repeats != "":
+				continue
+			case test.Form != arm.BuiltIn && base.Form != arm.BuiltIn:
+				role = report.Primary
+			}
+			ratio := stats.Of(stats.Ratios(series(b, scenario, test, metric), series(b, scenario, base, metric)))
+			if role == report.Noise {
+				same = append(same, ratio)
+			}
+			out = append(out, report.Comparison{
+				Scenario: scenario, Metric: metric, Role: role, Test: test.Name, Base: base.Name, Ratio: ratio,
+			})
+		}
+	}
+	floor := stats.Floor(same...)
+	for i := range out {
+		out[i].Floor = floor
+		out[i].Verdict, out[i].Margin = stats.Judge(out[i].Ratio, floor), stats.Margin(out[i].Ratio, floor)
+	}
+	return out
+}

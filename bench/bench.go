@@ -1,0 +1,246 @@
+// Package bench runs a paired benchmark: it takes arms and a profile, and measures every scenario on every arm, round
+// by round. It owns what makes the numbers comparable, and nothing else does: one machine drifts by more than the
+// forms differ, so the arms take turns in short cells, in an order that is random, balanced and recorded, and are only
+// ever compared within a round.
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"time"
+
+	utilrand "k8s.io/apimachinery/pkg/util/rand"
+
+	"github.com/duet-api/duet/bench/arm"
+	"github.com/duet-api/duet/bench/measure"
+	"github.com/duet-api/duet/bench/report"
+	"github.com/duet-api/duet/bench/scenario"
+)
+
+// Options say what to measure.
+type Options struct {
+	// Arms in the order in which they are shown. Each later arm is compared with each earlier one. An arm without a
+	// namespace gets one of its own.
+	Arms []*arm.Arm
+	// Scenarios to run; nil means all.
+	Scenarios []scenario.Scenario
+	// Profile says how much.
+	Profile scenario.Profile
+	// Seed decides the order of the arms. Use the seed of the arms' corpus.
+	Seed uint64
+	// Usage reads the components' CPU time and memory; nil measures the load generator only.
+	Usage measure.Source
+	// Progress, if set, is called before each step.
+	Progress func(Progress)
+}
+
+// Progress says what Run is about to do.
+type Progress struct {
+	// Phase is "prepare", "warm up", "measure" or "clean up".
+	Phase string
+	// Done cells of Total. In phases of unknown length Total is an upper bound, or 0.
+	Done, Total int
+	// Round, Arm and Scenario of the cell that begins, as far as the phase has them.
+	Round    int
+	Arm      string
+	Scenario string
+}
+
+// Run prepares the arms, warms up, measures and cleans up. When the context ends after at least one whole round, the
+// finished rounds are the result, marked as interrupted, and there is no error. An error with a result is about the
+// clean-up: the result is good.
+func Run(ctx context.Context, options Options) (_ *report.Bench, err error) {
+	if options.Scenarios == nil {
+		options.Scenarios = scenario.All()
+	}
+	if options.Progress == nil {
+		options.Progress = func(Progress) {}
+	}
+	options.Arms = withNamespaces(options.Arms)
+	if err := options.validate(); err != nil {
+		return nil, err
+	}
+	r := &runner{Options: options, usage: measure.WithSelf(options.Usage), result: describe(options)}
+	defer func() { err = errors.Join(err, r.close(ctx)) }()
+	if err := r.prepare(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.warmUp(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.measure(ctx); err != nil {
+		return nil, err
+	}
+	Analyse(r.result)
+	return r.result, nil
+}
+
+func (o Options) validate() error {
+	if len(o.Arms) == 0 || len(o.Scenarios) == 0 || o.Profile.Rounds < 1 {
+		return fmt.Errorf("could not start a benchmark of %d arms, %d scenarios and %d rounds: at least one of each is "+
+			"needed", len(o.Arms), len(o.Scenarios), o.Profile.Rounds)
+	}
+	seen := map[string]bool{}
+	for _, a := range o.Arms {
+		if err := a.Validate(); err != nil {
+			return err
+		}
+		if seen[a.Name] {
+			return fmt.Errorf("could not start a benchmark: two arms are named %q", a.Name)
+		}
+		seen[a.Name] = true
+	}
+	for _, a := range o.Arms {
+		if a.Repeats != "" && !seen[a.Repeats] {
+			return fmt.Errorf("could not start a benchmark: arm %q repeats %q, which is not an arm", a.Name, a.Repeats)
+		}
+	}
+	return nil
+}
+
+// withNamespaces copies the arms and gives a fresh namespace to each that has none.
+func withNamespaces(arms []*arm.Arm) []*arm.Arm {
+	suffix := utilrand.String(5)
+	out := make([]*arm.Arm, len(arms))
+	for i, original := range arms {
+		a := *original
+		if a.Namespace == "" {
+			a.Namespace = "duet-bench-" + suffix + "-" + a.Name
+		}
+		out[i] = &a
+	}
+	return out
+}
+
+func describe(o Options) *report.Bench {
+	out := &report.Bench{Profile: o.Profile, Seed: o.Seed, Cores: runtime.NumCPU()}
+	for _, a := range o.Arms {
+		out.Arms = append(out.Arms, report.Arm{
+			Name: a.Name, Form: a.Form, Repeats: a.Repeats, Plane: a.Plane,
+			Resource:     a.Kind.Resource.GroupVersion().String() + "/" + a.Kind.Resource.Resource,
+			PayloadBytes: arm.PayloadBytes,
+		})
+	}
+	for _, s := range o.Scenarios {
+		out.Scenarios = append(out.Scenarios,
+			report.Scenario{Name: s.Name, Title: s.Title, Why: s.Why, Loop: s.Loop.String()})
+	}
+	return out
+}
+
+// runner is one run.
+type runner struct {
+	Options
+	usage    measure.Source
+	touched  []*arm.Arm // those that may have left something behind
+	subjects []*scenario.Subject
+	result   *report.Bench
+}
+
+func (r *runner) prepare(ctx context.Context) error {
+	for i, a := range r.Arms {
+		r.Progress(Progress{Phase: "prepare", Done: i, Total: len(r.Arms), Arm: a.Name})
+		r.touched = append(r.touched, a)
+		if err := a.Prepare(ctx); err != nil {
+			return err
+		}
+		subject, err := scenario.NewSubject(ctx, a)
+		if err != nil {
+			return err
+		}
+		r.subjects = append(r.subjects, subject)
+	}
+	return nil
+}
+
+// close removes what prepare made, on all arms at once: it is waiting, mostly.
+func (r *runner) close(ctx context.Context) error {
+	r.Progress(Progress{Phase: "clean up"})
+	for _, subject := range r.subjects {
+		subject.Close()
+	}
+	failures := make(chan error, len(r.touched))
+	for _, a := range r.touched {
+		go func() { failures <- a.Cleanup(ctx) }()
+	}
+	var all []error
+	for range r.touched {
+		all = append(all, <-failures)
+	}
+	if err := errors.Join(all...); err != nil {
+		return fmt.Errorf("could not clean up after the benchmark: %w", err)
+	}
+	return nil
+}
+
+// measure runs the rounds. Only whole rounds are kept.
+func (r *runner) measure(ctx context.Context) error {
+	order := newOrder(r.Seed, len(r.subjects), len(r.Scenarios))
+	total := r.Profile.Rounds * len(r.Scenarios) * len(r.subjects)
+	done := 0
+	for round := 1; round <= r.Profile.Rounds; round++ {
+		var rows []report.Row
+		order.next()
+		for s := range r.Scenarios {
+			for position, index := range order.of(s) {
+				subject := r.subjects[index]
+				r.Progress(Progress{Phase: "measure", Done: done, Total: total, Round: round,
+					Arm: subject.Arm.Name, Scenario: r.Scenarios[s].Name})
+				row, err := r.cell(ctx, r.Scenarios[s], subject, round, r.Profile.Cell)
+				if ctx.Err() != nil && r.result.Rounds > 0 {
+					r.result.Interrupted = true
+					return nil
+				}
+				if err != nil {
+					return err
+				}
+				row.Position = position + 1
+				rows = append(rows, row)
+				done++
+			}
+		}
+		r.result.Rows = append(r.result.Rows, rows...)
+		r.result.Rounds = round
+	}
+	return nil
+}
+
+// order of the arms in each scenario: random, and reversed in every second round (ABBA), so that a drift of the machine
+// within two rounds hits all arms alike.
+type order struct {
+	random  *rand.Rand
+	arms    int
+	reverse bool
+	current [][]int
+}
+
+func newOrder(seed uint64, arms, scenarios int) *order {
+	const stream = 0x0d3e7 // any constant: the corpus uses the seed with small ones
+	return &order{random: rand.New(rand.NewPCG(seed, stream)), arms: arms, reverse: true, current: make([][]int, scenarios)}
+}
+
+func (o *order) next() {
+	o.reverse = !o.reverse
+	for i, was := range o.current {
+		if !o.reverse {
+			o.current[i] = o.random.Perm(o.arms)
+			continue
+		}
+		reversed := make([]int, len(was))
+		for j, index := range was {
+			reversed[len(was)-1-j] = index
+		}
+		o.current[i] = reversed
+	}
+}
+
+func (o *order) of(scenario int) []int { return o.current[scenario] }
+
+// settle gives the generator a clean heap, so that a collection of one arm's answers does not hit the next arm.
+func settle() time.Time {
+	runtime.GC()
+	return time.Now()
+}

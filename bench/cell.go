@@ -1,0 +1,123 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/duet-api/duet/bench/arm"
+	"github.com/duet-api/duet/bench/load"
+	"github.com/duet-api/duet/bench/measure"
+	"github.com/duet-api/duet/bench/report"
+	"github.com/duet-api/duet/bench/scenario"
+)
+
+// cell measures one scenario on one arm for a while. What goes wrong on the server's side is a row with errors; only a
+// failure of the harness, or the end of the context, is an error.
+func (r *runner) cell(
+	ctx context.Context, s scenario.Scenario, subject *scenario.Subject, round int, duration time.Duration,
+) (report.Row, error) {
+	row := report.Row{Round: round, Scenario: s.Name, Arm: subject.Arm.Name}
+	op, stop, err := s.Start(ctx, subject, scenario.Cell{Seed: r.Seed + uint64(round), Workers: s.Loop.Width()})
+	if err != nil {
+		row.Started = time.Now()
+		row.Errors = map[string]int64{"could not begin: " + arm.Reason(err): 1}
+		return row, ctx.Err()
+	}
+	duration = time.Duration(float64(duration) * s.Length)
+	row.Started = settle()
+	before, err := r.usage(ctx)
+	if err != nil {
+		return row, errors.Join(err, stopped(stop))
+	}
+	result, err := s.Loop.Run(ctx, load.Cell{Op: op, Duration: duration, WarmUp: r.Profile.Lead, Reason: arm.Reason})
+	if err != nil {
+		return row, errors.Join(err, stopped(stop))
+	}
+	after, err := r.usage(ctx)
+	if err != nil {
+		return row, errors.Join(err, stopped(stop))
+	}
+	if err := fill(&row, result); err != nil {
+		return row, errors.Join(err, stopped(stop))
+	}
+	row.Usage = map[string]report.Usage{}
+	for name, change := range measure.Between(before, after) {
+		row.Usage[name] = report.Usage{CPU: change.CPU, RSS: change.RSSBytes}
+	}
+	if err := stopped(stop); err != nil {
+		row.Errors["could not end: "+arm.Reason(err)]++
+	}
+	return row, nil
+}
+
+func stopped(stop func() error) error {
+	if stop == nil {
+		return nil
+	}
+	return stop()
+}
+
+// fill copies a result into its row.
+func fill(row *report.Row, result *load.Result) error {
+	blob, err := result.Latency.EncodeV2()
+	if err != nil {
+		return fmt.Errorf("could not encode a histogram: %w", err)
+	}
+	row.Elapsed, row.Attempts, row.WarmUp = result.Elapsed, result.Attempts, result.WarmUp
+	row.Errors = result.Errors
+	row.Latency = latency(result.Latency)
+	row.FirstHalf = result.FirstHalf.ValueAtPercentile(50)
+	row.SecondHalf = result.SecondHalf.ValueAtPercentile(50)
+	if result.Lateness != nil {
+		row.Lateness = result.Lateness.ValueAtPercentile(99)
+	}
+	row.HDR = string(blob)
+	return nil
+}
+
+func latency(h *hdrhistogram.Histogram) report.Latency {
+	at := h.ValueAtPercentiles([]float64{50, 90, 95, 99, 99.9})
+	return report.Latency{
+		Count: h.TotalCount(), Mean: h.Mean(), Max: h.Max(),
+		P50: at[50], P90: at[90], P95: at[95], P99: at[99], P999: at[99.9],
+	}
+}
+
+// warmUp runs rounds that are not kept until the median of each cell is near that of the round before. Caches,
+// connections and just-in-time decisions of servers (a CRD that was established less than two seconds ago delays every
+// create) would otherwise be charged to whoever comes first.
+func (r *runner) warmUp(ctx context.Context) error {
+	const near = 1.25 // short cells are noisy; this catches what is still settling by more than that
+	type key struct{ scenario, arm string }
+	before := map[key]int64{}
+	total := r.Profile.MaxWarmUps * len(r.Scenarios) * len(r.subjects)
+	done := 0
+	for round := 1; round <= r.Profile.MaxWarmUps && !r.result.Stationary; round++ {
+		still := round > 1
+		for _, s := range r.Scenarios {
+			for _, subject := range r.subjects {
+				r.Progress(Progress{Phase: "warm up", Done: done, Total: total, Round: round,
+					Arm: subject.Arm.Name, Scenario: s.Name})
+				row, err := r.cell(ctx, s, subject, -round, r.Profile.WarmUpCell)
+				if err != nil {
+					return err
+				}
+				if row.Latency.Count == 0 {
+					return fmt.Errorf("could not warm up scenario %s on arm %s: no operation succeeded: %v",
+						s.Name, subject.Arm.Name, row.Errors)
+				}
+				k := key{s.Name, subject.Arm.Name}
+				ratio := float64(row.Latency.P50) / float64(before[k])
+				still = still && ratio < near && ratio > 1/near
+				before[k] = row.Latency.P50
+				done++
+			}
+		}
+		r.result.WarmUps, r.result.Stationary = round, still
+	}
+	return nil
+}

@@ -1,0 +1,121 @@
+package report
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// WriteMarkdown writes the page for a pull request or an issue: the verdicts, the table, and which checks differ. Raw
+// data and evidence are in the other files.
+func WriteMarkdown(w io.Writer, run Run) error {
+	out := bufio.NewWriter(w)
+	matrix := NewMatrix(run.Matrix)
+	fmt.Fprintf(out, "# Duet %s\n", cell(run.Card.ID))
+	for _, h := range Headlines(run.Bench) {
+		fmt.Fprintf(out, "\n**%s**\n\n%s\n", cell(sentenceCase(h.Sentence)), cell(h.CPU))
+	}
+	if matrix.Total() > 0 {
+		fmt.Fprintf(out, "\n%s\n", matrix)
+	}
+	for _, h := range Headlines(run.Bench) {
+		fmt.Fprintf(out, "\n## What would flip it\n\n")
+		for _, flip := range h.Flips {
+			fmt.Fprintf(out, "* %s\n", cell(flip))
+		}
+	}
+	if run.Bench != nil {
+		markdownOperations(out, run.Bench)
+	}
+	if matrix.Total() > 0 {
+		markdownMatrix(out, matrix)
+	}
+	if doubts := threats(run); len(doubts) > 0 {
+		fmt.Fprintf(out, "\n## Threats to validity\n\n")
+		for _, doubt := range doubts {
+			fmt.Fprintf(out, "* %s\n", cell(doubt))
+		}
+	}
+	fmt.Fprintf(out, "\n## Run card\n\n")
+	for _, fact := range facts(run) {
+		fmt.Fprintf(out, "* %s: %s\n", cell(fact.Name), cell(fact.Value))
+	}
+	for _, note := range run.Card.Notes {
+		fmt.Fprintf(out, "* Note: %s\n", cell(note))
+	}
+	return out.Flush()
+}
+
+func markdownOperations(out io.Writer, b *Bench) {
+	fmt.Fprintf(out, "\n## Operations\n\nMilliseconds: median (p99), each the median over %d rounds. Ratios are paired by "+
+		"round, with an interval of at least 95 %%.\n\n", b.Rounds)
+	arms := make([]Arm, 0, len(b.Arms))
+	for _, a := range b.Arms {
+		if a.Repeats == "" {
+			arms = append(arms, a)
+		}
+	}
+	headlines := Headlines(b)
+	header, rule := "| Operation", "| ---"
+	for _, a := range arms {
+		header, rule = header+" | "+cell(a.Name), rule+" | ---:"
+	}
+	for _, h := range headlines {
+		header += fmt.Sprintf(" | %s / %s | Noise floor | Verdict", cell(h.Test), cell(h.Base))
+		rule += " | ---: | ---: | ---"
+	}
+	fmt.Fprintf(out, "%s |\n%s |\n", header, rule)
+	for _, s := range b.Scenarios {
+		o := newOperation(b, s, arms, headlines)
+		fmt.Fprintf(out, "| %s", cell(o.Title))
+		for _, c := range o.Cells {
+			fmt.Fprintf(out, " | %s (%s)", millis(c.P50.Median), millis(c.P99.Median))
+			if c.Errors != "" {
+				fmt.Fprintf(out, " errors: %s", cell(c.Errors))
+			}
+		}
+		for _, p := range o.Pairs {
+			floor := "unknown"
+			if p.P50.Floor > 0 {
+				floor = "± " + percent(p.P50.Floor)
+			}
+			fmt.Fprintf(out, " | %s (%s) | %s | %s", ratio(p.P50.Ratio.Median), interval(p.P50.Ratio), floor, p.P50.Verdict)
+		}
+		fmt.Fprint(out, " |\n")
+	}
+}
+
+func markdownMatrix(out io.Writer, m Matrix) {
+	fmt.Fprint(out, "\n## Behaviour\n\n| Check")
+	for _, form := range m.Forms {
+		fmt.Fprintf(out, " | %s", cell(form))
+	}
+	fmt.Fprintf(out, " | Result |\n| ---%s | --- |\n", strings.Repeat(" | ---", len(m.Forms)))
+	for _, group := range m.Groups {
+		for _, row := range group.Rows {
+			state := string(row.State)
+			if row.Unexpected {
+				state += ", **unexpected**"
+			}
+			fmt.Fprintf(out, "| %s", cell(row.Title))
+			for _, result := range row.Results {
+				fmt.Fprintf(out, " | %s", cell(observedText(result)))
+			}
+			fmt.Fprintf(out, " | %s |\n", state)
+		}
+	}
+}
+
+// cell makes a string safe inside a line of Markdown: nothing in it is a column, a tag or a line break.
+func cell(s string) string {
+	return strings.NewReplacer("|", `\|`, "<", "&lt;", ">", "&gt;", "&", "&amp;", "\r", " ", "\n", " ", "`", "'",
+		"*", `\*`, "_", `\_`, "[", `\[`).Replace(s)
+}
+
+func sentenceCase(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}

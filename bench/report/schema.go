@@ -1,0 +1,238 @@
+package report
+
+import (
+	"time"
+
+	"github.com/duet-api/duet/bench/measure"
+	"github.com/duet-api/duet/bench/scenario"
+	"github.com/duet-api/duet/bench/stats"
+	"github.com/duet-api/duet/e2e/behaviour"
+)
+
+// Schema identifies the format of results.json. Its number rises when a field changes its meaning or goes away; new
+// fields may come without. All times are nanoseconds unless a name says otherwise, all sizes bytes.
+const Schema = "duet.example.com/results/v1"
+
+// Run is everything that one run of Duet found out: the root of results.json.
+type Run struct {
+	// Schema is the constant Schema.
+	Schema string `json:"schema"`
+	// Card says how the run was made.
+	Card Card `json:"card"`
+	// Bench is the benchmark, nil when it was not run.
+	Bench *Bench `json:"bench,omitempty"`
+	// Matrix has the behaviour checks, one result for each check and form; empty when they were not run.
+	Matrix []behaviour.Result `json:"matrix,omitempty"`
+}
+
+// Card is the run card: what a reader needs to judge the run, and to repeat it.
+type Card struct {
+	// ID names the run, and its directory.
+	ID string `json:"id"`
+	// Started and Finished bound the run.
+	Started  time.Time `json:"started"`
+	Finished time.Time `json:"finished"`
+	// Command repeats the run.
+	Command string `json:"command"`
+	// Machine is where it took place.
+	Machine measure.Machine `json:"machine"`
+	// Revision is the source revision of this program, with "+changes" if it was built from a changed tree; empty if
+	// the build does not know.
+	Revision string `json:"revision,omitempty"`
+	// Versions of what was measured and of what measured, by name.
+	Versions map[string]string `json:"versions"`
+	// Flags that the run was given, by name.
+	Flags map[string]string `json:"flags,omitempty"`
+	// Limits are the client-side limits in effect: a limiter that nobody mentions is the usual flaw of such numbers.
+	Limits []string `json:"limits"`
+	// Notes are conditions of this run that a reader should know of.
+	Notes []string `json:"notes,omitempty"`
+}
+
+// Bench is a paired benchmark.
+type Bench struct {
+	// Profile says how much was measured.
+	Profile scenario.Profile `json:"profile"`
+	// Seed of the order of the arms and of the corpus.
+	Seed uint64 `json:"seed"`
+	// Arms and Scenarios, in the order in which they are shown.
+	Arms      []Arm      `json:"arms"`
+	Scenarios []Scenario `json:"scenarios"`
+	// Rounds that were finished. With Interrupted, fewer than the profile asks for.
+	Rounds      int  `json:"rounds"`
+	Interrupted bool `json:"interrupted"`
+	// Cores is the number of processor threads that the load generator may use: what its share of the machine is of.
+	Cores int `json:"cores"`
+	// WarmUps is the number of rounds before the first; Stationary whether the medians stood still after them.
+	WarmUps    int  `json:"warmUps"`
+	Stationary bool `json:"stationary"`
+	// Rows are the raw measurements: one for each round, scenario and arm, in the order in which they were made.
+	Rows []Row `json:"rows"`
+	// Summaries and Comparisons follow from Rows.
+	Summaries   []ArmSummary `json:"summaries"`
+	Comparisons []Comparison `json:"comparisons"`
+	// Warnings are doubts about the whole benchmark.
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Arm describes one of the things compared.
+type Arm struct {
+	Name string `json:"name"`
+	// Form is the implementation that serves it, or "built-in".
+	Form string `json:"form"`
+	// Repeats is the arm that this one is identical to (an A/A pair).
+	Repeats string `json:"repeats,omitempty"`
+	// Plane is the control plane behind it; component names begin with it and a slash.
+	Plane string `json:"plane"`
+	// Resource is group, version and resource.
+	Resource string `json:"resource"`
+	// PayloadBytes is the size of an object as the client sends it.
+	PayloadBytes int `json:"payloadBytes"`
+}
+
+// Scenario describes one operation.
+type Scenario struct {
+	Name  string `json:"name"`
+	Title string `json:"title"`
+	Why   string `json:"why"`
+	// Loop says how operations start.
+	Loop string `json:"loop"`
+}
+
+// Row is one cell: one arm in one scenario in one round.
+type Row struct {
+	// Round counts from 1. Position is the arm's place, from 1, in the order of its round and scenario.
+	Round    int    `json:"round"`
+	Position int    `json:"position"`
+	Scenario string `json:"scenario"`
+	Arm      string `json:"arm"`
+	// Started is the wall clock at the begin of the cell, Elapsed the measured time.
+	Started time.Time     `json:"started"`
+	Elapsed time.Duration `json:"elapsed"`
+	// Attempts counts all operations of the cell, WarmUp those in its lead, which are not measured.
+	Attempts int64 `json:"attempts"`
+	WarmUp   int64 `json:"warmUp"`
+	// Errors counts the failed operations by reason. Latency is of the others.
+	Errors  map[string]int64 `json:"errors,omitempty"`
+	Latency Latency          `json:"latency"`
+	// FirstHalf and SecondHalf are the medians of the cell's halves; 0 when a half is empty.
+	FirstHalf  int64 `json:"firstHalfP50"`
+	SecondHalf int64 `json:"secondHalfP50"`
+	// Lateness is the 99th percentile of how late operations started; 0 in a closed loop.
+	Lateness int64 `json:"latenessP99,omitempty"`
+	// HDR is the whole latency distribution: HdrHistogram V2 encoding, compressed, base64.
+	HDR string `json:"hdr"`
+	// Usage of each component during the cell, lead included.
+	Usage map[string]Usage `json:"usage,omitempty"`
+}
+
+// Latency has the percentiles of a distribution. With no operations all are 0.
+type Latency struct {
+	Count int64   `json:"count"`
+	Mean  float64 `json:"mean"`
+	P50   int64   `json:"p50"`
+	P90   int64   `json:"p90"`
+	P95   int64   `json:"p95"`
+	P99   int64   `json:"p99"`
+	P999  int64   `json:"p99_9"`
+	Max   int64   `json:"max"`
+}
+
+// Usage is what a component used during a cell.
+type Usage struct {
+	// CPU time, in nanoseconds. Other processes are read in steps of 10 ms.
+	CPU time.Duration `json:"cpu"`
+	// RSS is the resident memory at the end of the cell.
+	RSS uint64 `json:"rss"`
+}
+
+// ArmSummary is one arm in one scenario over all rounds.
+type ArmSummary struct {
+	Scenario string `json:"scenario"`
+	Arm      string `json:"arm"`
+	// P50 and P99 are medians, over the rounds, of each round's percentile, with their confidence intervals.
+	P50 stats.Estimate `json:"p50"`
+	P99 stats.Estimate `json:"p99"`
+	// PerSecond is the median rate of successful operations. In an open loop it is the rate that was asked for.
+	PerSecond stats.Estimate `json:"perSecond"`
+	// CPU is the server processes' CPU time for one operation: the median over the rounds.
+	CPU stats.Estimate `json:"cpuPerOperation"`
+	// Components splits that by component, as means over all rounds; memory is that of the last round.
+	Components map[string]ComponentUse `json:"components,omitempty"`
+	// Pooled is the distribution of all rounds together, HDR the same as a blob.
+	Pooled Latency `json:"pooled"`
+	HDR    string  `json:"hdr"`
+	// Errors counts the failed operations of all rounds by reason.
+	Errors map[string]int64 `json:"errors,omitempty"`
+	// Flags are doubts about this line, as sentences.
+	Flags []string `json:"flags,omitempty"`
+}
+
+// ComponentUse is the use of one component by one arm in one scenario.
+type ComponentUse struct {
+	// CPUPerOperation in nanoseconds.
+	CPUPerOperation float64 `json:"cpuPerOperation"`
+	// RSS at the end of the last cell.
+	RSS uint64 `json:"rss"`
+}
+
+// Metric is a quantity that is compared. All are better when lower.
+type Metric string
+
+// The metrics.
+const (
+	P50 Metric = "p50"
+	P99 Metric = "p99"
+	CPU Metric = "cpu"
+)
+
+// Role says what a comparison is for.
+type Role string
+
+// The roles.
+const (
+	// Primary compares the two forms.
+	Primary Role = "primary"
+	// Reference compares a form with an in-tree resource.
+	Reference Role = "reference"
+	// Noise compares an arm with its repetition.
+	Noise Role = "noise"
+)
+
+// Comparison is the ratio of two arms in one scenario and metric.
+type Comparison struct {
+	Scenario string `json:"scenario"`
+	Metric   Metric `json:"metric"`
+	Role     Role   `json:"role"`
+	// Test is divided by Base: above 1, Test is slower.
+	Test string `json:"test"`
+	Base string `json:"base"`
+	// Ratio is the median of the rounds' ratios, with its confidence interval.
+	Ratio stats.Estimate `json:"ratio"`
+	// Floor is the noise floor, a factor, of this scenario and metric; 0 when it is not known.
+	Floor float64 `json:"floor"`
+	// Verdict is what may be claimed, Margin the factor by which it clears the floor.
+	Verdict stats.Verdict `json:"verdict"`
+	Margin  float64       `json:"margin"`
+}
+
+// Summary of one arm in one scenario, or nil.
+func (b *Bench) Summary(scenario, arm string) *ArmSummary {
+	for i := range b.Summaries {
+		if b.Summaries[i].Scenario == scenario && b.Summaries[i].Arm == arm {
+			return &b.Summaries[i]
+		}
+	}
+	return nil
+}
+
+// Select returns the comparisons of a role and metric, in the order of scenarios.
+func (b *Bench) Select(role Role, metric Metric) []Comparison {
+	var out []Comparison
+	for _, c := range b.Comparisons {
+		if c.Role == role && c.Metric == metric {
+			out = append(out, c)
+		}
+	}
+	return out
+}

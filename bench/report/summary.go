@@ -1,0 +1,75 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+)
+
+// Summary writes what fits on a screen, and where the report is.
+func Summary(w io.Writer, run Run, paths Paths) error {
+	matrix := NewMatrix(run.Matrix)
+	if matrix.Total() > 0 {
+		fmt.Fprintf(w, "%s\n", matrix)
+		for _, group := range matrix.Groups {
+			for _, row := range group.Rows {
+				if row.Unexpected {
+					fmt.Fprintf(w, "  unexpected: %s\n", printable(row.Title))
+				}
+			}
+		}
+		fmt.Fprintln(w)
+	}
+	if run.Bench != nil {
+		if err := summaryTable(w, run.Bench); err != nil {
+			return err
+		}
+	}
+	for _, h := range Headlines(run.Bench) {
+		fmt.Fprintf(w, "%s\n%s\n\n", sentenceCase(h.Sentence), h.CPU)
+	}
+	_, err := fmt.Fprintf(w, "Report:  %s\nText:    %s\nData:    %s\n", paths.HTML, paths.Markdown, paths.JSON)
+	return err
+}
+
+func summaryTable(w io.Writer, b *Bench) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	headlines := Headlines(b)
+	var arms []Arm
+	fmt.Fprint(table, "ms, median (p99)")
+	for _, a := range b.Arms {
+		if a.Repeats == "" {
+			arms = append(arms, a)
+			fmt.Fprintf(table, "\t%s", a.Name)
+		}
+	}
+	for _, h := range headlines {
+		fmt.Fprintf(table, "\t%s/%s\tnoise\tverdict", h.Test, h.Base)
+	}
+	fmt.Fprintln(table)
+	for _, s := range b.Scenarios {
+		o := newOperation(b, s, arms, headlines)
+		fmt.Fprint(table, o.Title)
+		for _, c := range o.Cells {
+			fmt.Fprintf(table, "\t%s (%s)", millis(c.P50.Median), millis(c.P99.Median))
+		}
+		for _, p := range o.Pairs {
+			floor := "unknown"
+			if p.P50.Floor > 0 {
+				floor = "± " + percent(p.P50.Floor)
+			}
+			fmt.Fprintf(table, "\t%s (%s)\t%s\t%s", ratio(p.P50.Ratio.Median), interval(p.P50.Ratio), floor, p.P50.Verdict)
+		}
+		fmt.Fprintln(table)
+	}
+	if err := table.Flush(); err != nil {
+		return fmt.Errorf("could not write the summary: %w", err)
+	}
+	for _, s := range b.Summaries {
+		if len(s.Errors) > 0 {
+			fmt.Fprintf(w, "errors in %s on %s: %s\n", s.Scenario, s.Arm, errorText(s.Errors))
+		}
+	}
+	fmt.Fprintln(w)
+	return nil
+}

@@ -1,0 +1,224 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/duet-api/duet/bench/stats"
+)
+
+// Headline is what a reader who reads nothing else should take away from a benchmark, for one pair of forms.
+type Headline struct {
+	Test, Base string
+	// Sentence counts the verdicts on the median latency.
+	Sentence string
+	// Groups are the verdicts, each with the operations that it holds for.
+	Groups []VerdictGroup
+	// CPU says the same of the processor time for one operation.
+	CPU string
+	// Flips say what would turn the verdict around.
+	Flips []string
+}
+
+// VerdictGroup is the operations with one verdict.
+type VerdictGroup struct {
+	Verdict    stats.Verdict
+	Operations []VerdictOperation
+}
+
+// VerdictOperation is one operation and its comparison.
+type VerdictOperation struct {
+	Title string
+	Comparison
+}
+
+// Headlines of a benchmark, one for each pair of forms in it.
+func Headlines(b *Bench) []Headline {
+	if b == nil {
+		return nil
+	}
+	var out []Headline
+	for _, c := range b.Select(Primary, P50) {
+		if !slices.ContainsFunc(out, func(h Headline) bool { return h.Test == c.Test && h.Base == c.Base }) {
+			out = append(out, headline(b, c.Test, c.Base))
+		}
+	}
+	return out
+}
+
+// order of verdicts in a headline.
+var order = []stats.Verdict{stats.Faster, stats.Slower, stats.NoDifference, stats.Undecided}
+
+func headline(b *Bench, test, base string) Headline {
+	h := Headline{Test: test, Base: base}
+	h.Groups = group(b, P50, test, base)
+	h.Sentence = sentence(h.Groups, test, base, "is", words(P50))
+	h.CPU = "Processor time of all server processes for one operation: " +
+		sentence(group(b, CPU, test, base), test, base, "takes", words(CPU))
+	h.Flips = append(nearest(h.Groups), unseen(h.Groups)...)
+	h.Flips = append(h.Flips, "Outside this run, and able to turn a line around: larger objects (encoding grows with the "+
+		"size, the hop does not), protobuf clients, many clients at once, a network between the servers, a call without "+
+		"the aggregator.")
+	return h
+}
+
+func group(b *Bench, metric Metric, test, base string) []VerdictGroup {
+	titles := map[string]string{}
+	for _, s := range b.Scenarios {
+		titles[s.Name] = s.Title
+	}
+	var out []VerdictGroup
+	for _, verdict := range order {
+		g := VerdictGroup{Verdict: verdict}
+		for _, c := range b.Select(Primary, metric) {
+			if c.Test == test && c.Base == base && c.Verdict == verdict {
+				g.Operations = append(g.Operations, VerdictOperation{Title: titles[c.Scenario], Comparison: c})
+			}
+		}
+		if len(g.Operations) > 0 {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
+// words are what the verdicts are called for a metric.
+func words(metric Metric) map[stats.Verdict]string {
+	out := map[stats.Verdict]string{}
+	for _, verdict := range order {
+		out[verdict] = string(verdict)
+	}
+	if metric == CPU {
+		out[stats.Faster], out[stats.Slower] = "less", "more"
+	}
+	return out
+}
+
+// spoken is the name of an arm in a sentence.
+func spoken(arm string) string { return strings.ReplaceAll(arm, "crd", "CRD") }
+
+// sentence counts verdicts: "aggregated is slower than CRD in 3 of 6 operations and faster in 2; no difference ...".
+func sentence(groups []VerdictGroup, test, base, verb string, word map[stats.Verdict]string) string {
+	test, base = spoken(test), spoken(base)
+	n := map[stats.Verdict]int{}
+	total := 0
+	for _, g := range groups {
+		n[g.Verdict] = len(g.Operations)
+		total += len(g.Operations)
+	}
+	type claim struct {
+		word string
+		n    int
+	}
+	claims := []claim{{word[stats.Slower], n[stats.Slower]}, {word[stats.Faster], n[stats.Faster]}}
+	if n[stats.Faster] > n[stats.Slower] {
+		slices.Reverse(claims)
+	}
+	of := " of " + count(total, "operation", "operations")
+	var text string
+	switch {
+	case claims[0].n == 0 && n[stats.Undecided] == total:
+		return fmt.Sprintf("nothing can be said of %s against %s yet: too few rounds, or no noise floor.", test, base)
+	case claims[0].n == 0:
+		return fmt.Sprintf("no difference found between %s and %s in any of %s.", test, base,
+			count(total, "operation", "operations"))
+	case claims[1].n == 0:
+		text = fmt.Sprintf("%s %s %s than %s in %d%s", test, verb, claims[0].word, base, claims[0].n, of)
+	default:
+		text = fmt.Sprintf("%s %s %s than %s in %d%s and %s in %d", test, verb, claims[0].word, base, claims[0].n, of,
+			claims[1].word, claims[1].n)
+	}
+	if none := n[stats.NoDifference]; none > 0 {
+		text += fmt.Sprintf("; no difference found in %d", none)
+	}
+	if undecided := n[stats.Undecided]; undecided > 0 {
+		text += fmt.Sprintf("; %d undecided", undecided)
+	}
+	return text + "."
+}
+
+// nearest names the claim that the least would flip.
+func nearest(groups []VerdictGroup) []string {
+	var least *VerdictOperation
+	for _, g := range groups {
+		for i, o := range g.Operations {
+			claims := o.Verdict == stats.Faster || o.Verdict == stats.Slower
+			if claims && (least == nil || o.Margin < least.Margin) {
+				least = &g.Operations[i]
+			}
+		}
+	}
+	if least == nil {
+		return nil
+	}
+	return []string{fmt.Sprintf("Nearest to flipping is “%s” (%s): its interval, %s, clears the noise floor of this "+
+		"machine, %s, by %s.", least.Title, least.Verdict, interval(least.Ratio), percent(least.Floor),
+		percent(least.Margin))}
+}
+
+// unseen says how large a difference "no difference found" may hide.
+func unseen(groups []VerdictGroup) []string {
+	for _, g := range groups {
+		if g.Verdict != stats.NoDifference {
+			continue
+		}
+		var parts []string
+		for _, o := range g.Operations {
+			parts = append(parts, fmt.Sprintf("%s (ratio %s, floor %s)", o.Title, interval(o.Ratio), percent(o.Floor)))
+		}
+		return []string{"“No difference found” is not “none”: a quieter machine or more rounds could still show one " +
+			"for " + strings.Join(parts, "; ") + "."}
+	}
+	return nil
+}
+
+// threats to validity that follow from how a benchmark was made.
+func threats(run Run) []string {
+	b := run.Bench
+	if b == nil {
+		return nil
+	}
+	out := []string{
+		"Servers, etcd and load generator share one machine and its disk: absolute times are this machine's, and only " +
+			"ratios within a round are compared. There is no network between the parts.",
+		"Most operations are sent one at a time. That is latency without queues; it says nothing of capacity.",
+		fmt.Sprintf("One object size (%d bytes as sent), JSON, one resource, %d rounds of short cells: a first answer.",
+			b.payload(), b.Rounds),
+		fmt.Sprintf("Each of %d comparisons has its own 95 %% interval; they are not corrected for being many. The noise "+
+			"floor makes a false claim rarer, not impossible.", len(b.Comparisons)),
+		"CPU time of servers is read in steps of 10 ms and includes what they do in the background.",
+	}
+	if text := planeThreat(b); text != "" {
+		out = append(out, text)
+	}
+	return append(out, b.Warnings...)
+}
+
+// planeThreat is about forms on different control planes when no A/A pair shows what that alone makes.
+func planeThreat(b *Bench) string {
+	planes := map[string]string{}
+	for _, a := range b.Arms {
+		planes[a.Name] = a.Plane
+	}
+	for _, a := range b.Arms {
+		if a.Repeats != "" && planes[a.Repeats] != a.Plane {
+			return ""
+		}
+	}
+	for _, c := range b.Select(Primary, P50) {
+		if planes[c.Test] != planes[c.Base] {
+			return fmt.Sprintf("%s and %s are on control planes of their own, and the repeated arm that sets the noise "+
+				"floor is not: what two control planes differ by, beside the form, is in the ratio.", c.Test, c.Base)
+		}
+	}
+	return ""
+}
+
+// payload is the size of the objects.
+func (b *Bench) payload() int {
+	if len(b.Arms) == 0 {
+		return 0
+	}
+	return b.Arms[0].PayloadBytes
+}

@@ -1,0 +1,69 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// Paths are the files of a report.
+type Paths struct {
+	HTML, Markdown, JSON string
+}
+
+// PathsIn are the paths of the files that Write makes in a directory.
+func PathsIn(dir string) Paths {
+	return Paths{
+		HTML:     filepath.Join(dir, "report.html"),
+		Markdown: filepath.Join(dir, "report.md"),
+		JSON:     filepath.Join(dir, "results.json"),
+	}
+}
+
+// Write makes the files of a report in a directory, which it creates if needed. Files of an earlier report are replaced.
+func Write(dir string, run Run) error {
+	paths := PathsIn(dir)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("could not make the directory of the report: %w", err)
+	}
+	for _, part := range []struct {
+		path  string
+		write func(io.Writer, Run) error
+	}{
+		{paths.JSON, WriteJSON}, // first: if a page cannot be made, the data is safe
+		{paths.Markdown, WriteMarkdown},
+		{paths.HTML, WriteHTML},
+	} {
+		var buffer bytes.Buffer
+		if err := part.write(&buffer, run); err != nil {
+			return fmt.Errorf("could not write %s: %w", part.path, err)
+		}
+		if err := os.WriteFile(part.path, buffer.Bytes(), 0o644); err != nil {
+			return fmt.Errorf("could not write the report: %w", err)
+		}
+	}
+	return nil
+}
+
+// WriteJSON writes results.json.
+func WriteJSON(w io.Writer, run Run) error {
+	run.Schema = Schema
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", " ")
+	return encoder.Encode(run)
+}
+
+// ReadJSON reads results.json. A file of another schema is refused: its numbers may mean something else.
+func ReadJSON(r io.Reader) (Run, error) {
+	var run Run
+	if err := json.NewDecoder(r).Decode(&run); err != nil {
+		return Run{}, fmt.Errorf("could not read results: %w", err)
+	}
+	if run.Schema != Schema {
+		return Run{}, fmt.Errorf("could not read results: their schema is %q, and this program reads %q", run.Schema, Schema)
+	}
+	return run, nil
+}
