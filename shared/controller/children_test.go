@@ -1,0 +1,232 @@
+package controller
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
+
+	"github.com/duet-api/duet/shared/api/mysql/v1"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// TestChildren compares whole children with golden files, because what matters in them is also what nobody meant to
+// change. To accept a change: go test ./shared/controller -run TestChildren -update.
+func TestChildren(t *testing.T) {
+	instances := map[string]*v1.MySQLInstance{
+		"minimal":   newInstance(),
+		"elaborate": newInstance(elaborate),
+	}
+	known := map[string]facts{
+		"minimal": {rootSecretIdentity: "db-root/password/secret-uid"},
+		"elaborate": {
+			rootSecretIdentity: "given/root/secret-uid",
+			certificate:        certificateFacts{hash: "0123456789abcdef", hasAuthority: true},
+		},
+	}
+	for name, instance := range instances {
+		f := known[name]
+		children := map[string]any{
+			"secret":              rootSecret(instance),
+			"configmap":           configuration(instance, f),
+			"service-primary":     primaryService(instance),
+			"service-read":        readService(instance),
+			"service-headless":    headlessService(instance),
+			"poddisruptionbudget": podDisruptionBudget(instance),
+			"statefulset":         statefulSet(instance, f, "mysql:"+instance.Spec.Version),
+		}
+		for child, desired := range children {
+			t.Run(name+"/"+child, func(t *testing.T) {
+				got, err := yaml.Marshal(desired)
+				if err != nil {
+					t.Fatal(err)
+				}
+				golden := filepath.Join("testdata", name, child+".yaml")
+				if *update {
+					if err := os.MkdirAll(filepath.Dir(golden), 0o755); err != nil {
+						t.Fatal(err)
+					}
+					if err := os.WriteFile(golden, got, 0o644); err != nil {
+						t.Fatal(err)
+					}
+				}
+				want, err := os.ReadFile(golden)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(string(want), string(got)); diff != "" {
+					t.Errorf("differs from %s (-want +got):\n%s", golden, diff)
+				}
+			})
+		}
+	}
+}
+
+// TestChildrenArePure makes sure that building the children changes neither the instance nor what another build yields.
+func TestChildrenArePure(t *testing.T) {
+	instance, before := newInstance(elaborate), newInstance(elaborate)
+	f := facts{rootSecretIdentity: "given/root/uid"}
+	first, second := statefulSet(instance, f, "mysql:8.4.3"), statefulSet(instance, f, "mysql:8.4.3")
+	if diff := cmp.Diff(first, second); diff != "" {
+		t.Errorf("two builds differ:\n%s", diff)
+	}
+	if diff := cmp.Diff(before, instance); diff != "" {
+		t.Errorf("the instance was changed:\n%s", diff)
+	}
+}
+
+func TestStatefulSetReplicas(t *testing.T) {
+	tests := map[string]struct {
+		change func(*v1.MySQLInstance)
+		want   int32
+	}{
+		"one by default":            {func(*v1.MySQLInstance) {}, 1},
+		"as many as asked for":      {func(i *v1.MySQLInstance) { i.Spec.Replicas = new(int32(5)) }, 5},
+		"none while it is stopped":  {func(i *v1.MySQLInstance) { i.Spec.PowerState = v1.PowerStopped }, 0},
+		"none, however many it had": {func(i *v1.MySQLInstance) { elaborate(i); i.Spec.PowerState = v1.PowerStopped }, 0},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := *statefulSet(newInstance(test.change), facts{}, "mysql").Spec.Replicas; got != test.want {
+				t.Errorf("got %d replicas, want %d", got, test.want)
+			}
+		})
+	}
+}
+
+// TestRestarts tells which changes make new pods: those that change the template.
+func TestRestarts(t *testing.T) {
+	tests := map[string]struct {
+		change      func(*v1.MySQLInstance, *facts)
+		wantRestart bool
+	}{
+		"nothing":      {func(*v1.MySQLInstance, *facts) {}, false},
+		"more servers": {func(i *v1.MySQLInstance, _ *facts) { i.Spec.Replicas = new(int32(4)) }, false},
+		"service":      {func(i *v1.MySQLInstance, _ *facts) { i.Spec.Service.Port = new(int32(3310)) }, false},
+		"storage":      {func(i *v1.MySQLInstance, _ *facts) { i.Spec.Storage.VolumeSize.Add(i.Spec.Storage.VolumeSize) }, false},
+		"policy":       {func(i *v1.MySQLInstance, _ *facts) { i.Spec.DeletionPolicy = v1.DeletionRetain }, false},
+		"order of parameters": {func(i *v1.MySQLInstance, _ *facts) {
+			i.Spec.Parameters[0], i.Spec.Parameters[1] = i.Spec.Parameters[1], i.Spec.Parameters[0]
+		}, false},
+		"parameter":   {func(i *v1.MySQLInstance, _ *facts) { i.Spec.Parameters[0].Value = "501" }, true},
+		"version":     {func(i *v1.MySQLInstance, _ *facts) { i.Spec.Version = "8.4.4" }, true},
+		"memory":      {func(i *v1.MySQLInstance, _ *facts) { i.Spec.Resources.Memory.Add(*i.Spec.Resources.Memory) }, true},
+		"tls mode":    {func(i *v1.MySQLInstance, _ *facts) { i.Spec.TLS.Mode = v1.TLSPreferred }, true},
+		"certificate": {func(_ *v1.MySQLInstance, f *facts) { f.certificate.hash = "other" }, true},
+	}
+	template := func(instance *v1.MySQLInstance, f facts) string {
+		out, err := yaml.Marshal(statefulSet(instance, f, "mysql:"+instance.Spec.Version).Spec.Template)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(out)
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			f := facts{certificate: certificateFacts{hash: "one"}}
+			before := template(newInstance(elaborate), f)
+			changed := newInstance(elaborate)
+			test.change(changed, &f)
+			if got := template(changed, f) != before; got != test.wantRestart {
+				t.Errorf("restart: got %v, want %v", got, test.wantRestart)
+			}
+		})
+	}
+}
+
+// TestClaimTemplatesStay because a StatefulSet refuses others.
+func TestClaimTemplatesStay(t *testing.T) {
+	live := claimTemplates(newInstance(), facts{rootSecretIdentity: "db-root/password/first"})
+	grown := newInstance(func(i *v1.MySQLInstance) { i.Spec.Storage.VolumeSize.Add(i.Spec.Storage.VolumeSize) })
+	got := statefulSet(grown, facts{claimTemplates: live, rootSecretIdentity: "db-root/password/second"}, "mysql")
+	if diff := cmp.Diff(*live[0], got.Spec.VolumeClaimTemplates[0]); diff != "" {
+		t.Errorf("the claim template changed:\n%s", diff)
+	}
+}
+
+func TestOptionFile(t *testing.T) {
+	tests := map[string]struct {
+		change       func(*v1.MySQLInstance)
+		want, refuse []string
+	}{
+		"half of the memory is for the buffer pool": {
+			want: []string{`innodb_buffer_pool_size = "536870912"`},
+		},
+		"unless a parameter says otherwise, which comes later in the file": {
+			change: func(i *v1.MySQLInstance) {
+				i.Spec.Parameters = []v1.Parameter{{Name: "innodb_buffer_pool_size", Value: "64M"}}
+			},
+			want: []string{"innodb_buffer_pool_size = \"536870912\"\ninnodb_buffer_pool_size = \"64M\"\n"},
+		},
+		"never less than MySQL accepts": {
+			change: func(i *v1.MySQLInstance) { i.Spec.Resources.Memory.Set(1 << 20) },
+			want:   []string{`innodb_buffer_pool_size = "5242880"`},
+		},
+		"the controller's settings have the last word": {
+			change: func(i *v1.MySQLInstance) { i.Spec.Parameters = []v1.Parameter{{Name: "port", Value: "1"}} },
+			want:   []string{"port = \"1\"\n", "port = \"3306\"\n"},
+		},
+		"no TLS": {
+			change: func(i *v1.MySQLInstance) { i.Spec.TLS = v1.TLS{Mode: v1.TLSDisabled, SecretName: new("unused")} },
+			want:   []string{"tls_version = \"\"\n"},
+			refuse: []string{"ssl_cert", "require_secure_transport"},
+		},
+		"TLS with the server's own certificate": {
+			refuse: []string{"tls_version", "ssl_cert", "require_secure_transport"},
+		},
+		"TLS with a given certificate": {
+			change: func(i *v1.MySQLInstance) { i.Spec.TLS.SecretName = new("certificate") },
+			want:   []string{`ssl_cert = "/etc/mysql/tls/tls.crt"`, `ssl_key = "/etc/mysql/tls/tls.key"`},
+			refuse: []string{"ssl_ca", "require_secure_transport"},
+		},
+		"TLS required": {
+			change: func(i *v1.MySQLInstance) { i.Spec.TLS = v1.TLS{Mode: v1.TLSRequired, SecretName: new("certificate")} },
+			want:   []string{`require_secure_transport = "ON"`},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			instance := newInstance()
+			if test.change != nil {
+				test.change(instance)
+			}
+			got := optionFileOf(instance, facts{})
+			rest := got
+			for _, want := range test.want {
+				_, after, found := strings.Cut(rest, want)
+				if !found {
+					t.Fatalf("%q is missing, or not in this order, in\n%s", want, got)
+				}
+				rest = after
+			}
+			for _, refuse := range test.refuse {
+				if strings.Contains(got, refuse) {
+					t.Errorf("%q is in\n%s", refuse, got)
+				}
+			}
+		})
+	}
+}
+
+func TestQuoteOption(t *testing.T) {
+	tests := map[string]string{
+		"500":            `"500"`,
+		"":               `""`,
+		"a # comment":    `"a # comment"`,
+		`C:\new`:         `"C:\\new"`,
+		`say "x"`:        `"say \"x\""`,
+		"two\nlines":     `"two\nlines"`,
+		"tab\tand\r end": `"tab\tand\r end"`,
+		" kept spaces ":  `" kept spaces "`,
+	}
+	for value, want := range tests {
+		if got := quoteOption(value); got != want {
+			t.Errorf("quoteOption(%q) = %s, want %s", value, got, want)
+		}
+	}
+}

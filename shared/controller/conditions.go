@@ -1,0 +1,182 @@
+package controller
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/duet-api/duet/shared/api/mysql/v1"
+)
+
+// Reasons in the conditions.
+const (
+	// The children wait for something that the controller cannot bring about.
+	ReasonInvalidSpec                 = "InvalidSpec"
+	ReasonSecretNotFound              = "SecretNotFound"
+	ReasonSecretKeyNotFound           = "SecretKeyNotFound"
+	ReasonChildNotOwned               = "ChildNotOwned"
+	ReasonChildRefused                = "ChildRefused"
+	ReasonWaitingForGarbageCollection = "WaitingForGarbageCollection"
+
+	// The world is on its way.
+	ReasonApplying          = "Applying"
+	ReasonScaling           = "Scaling"
+	ReasonUpdating          = "Updating"
+	ReasonWaitingForServers = "WaitingForServers"
+	ReasonDeleting          = "Deleting"
+
+	// It has arrived, or it will not without a change of the spec.
+	ReasonSettled          = "Settled"
+	ReasonServing          = "Serving"
+	ReasonStopped          = "Stopped"
+	ReasonPrimaryReady     = "PrimaryReady"
+	ReasonPrimaryNotReady  = "PrimaryNotReady"
+	ReasonNotReplicating   = "NotReplicating"
+	ReasonApplied          = "Applied"
+	ReasonFieldsNotObeyed  = "FieldsNotObeyed"
+	ReasonSizeReached      = "SizeReached"
+	ReasonVolumesPending   = "VolumesPending"
+	ReasonNoVolumes        = "NoVolumes"
+	ReasonGrowthNotObeyed  = "GrowthNotObeyed"
+	ReasonBackupNotAsked   = "NotRequested"
+	ReasonBackupNotObeyed  = "NotImplemented"
+	messageBackupNotObeyed = "spec.backup is set, but this controller makes no backups yet"
+)
+
+// conditionsOf says how the world compares with the spec. Times and generations are the caller's.
+func conditionsOf(instance *v1.MySQLInstance, o observation) []metav1.Condition {
+	progressing := progressingCondition(instance, o)
+	available := availableCondition(instance, o)
+	resized := resizedCondition(instance, o)
+	return []metav1.Condition{
+		readyCondition(instance, o, progressing, available, resized),
+		available,
+		progressing,
+		resized,
+		configurationCondition(instance, o, progressing),
+		backupCondition(instance),
+	}
+}
+
+func condition(kind string, ok bool, reason, message string) metav1.Condition {
+	status := metav1.ConditionFalse
+	if ok {
+		status = metav1.ConditionTrue
+	}
+	return metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message}
+}
+
+// readyCondition sums up the others, and names the first thing that is missing.
+func readyCondition(
+	instance *v1.MySQLInstance, o observation, progressing, available, resized metav1.Condition,
+) metav1.Condition {
+	not := func(c metav1.Condition) metav1.Condition {
+		return condition(v1.ConditionReady, false, c.Reason, c.Message)
+	}
+	switch {
+	case o.blocked != nil, progressing.Status == metav1.ConditionTrue:
+		return not(progressing)
+	case available.Status != metav1.ConditionTrue:
+		return not(available)
+	case resized.Status != metav1.ConditionTrue:
+		return not(resized)
+	case *instance.Spec.Replicas > 1:
+		return condition(v1.ConditionReady, false, ReasonNotReplicating,
+			"every server runs, but the replicas do not follow the primary yet")
+	}
+	return condition(v1.ConditionReady, true, ReasonServing, "every server asked for serves")
+}
+
+func availableCondition(instance *v1.MySQLInstance, o observation) metav1.Condition {
+	switch {
+	case o.primary() != nil:
+		return condition(v1.ConditionAvailable, true, ReasonPrimaryReady,
+			fmt.Sprintf("the primary, pod %s, accepts clients", o.primary().Name))
+	case instance.Spec.PowerState == v1.PowerStopped:
+		return condition(v1.ConditionAvailable, false, ReasonStopped, "spec.powerState is Stopped")
+	}
+	return condition(v1.ConditionAvailable, false, ReasonPrimaryNotReady, o.trouble(instance, 0))
+}
+
+func progressingCondition(instance *v1.MySQLInstance, o observation) metav1.Condition {
+	wanted := wantedServers(instance)
+	set := o.statefulSet
+	moving := func(reason, message string) metav1.Condition {
+		return condition(v1.ConditionProgressing, true, reason, message)
+	}
+	switch {
+	case o.blocked != nil:
+		return condition(v1.ConditionProgressing, false, o.blocked.reason, o.blocked.message)
+	case o.writing || set == nil:
+		return moving(ReasonApplying, "the children are being written")
+	case set.Status.ObservedGeneration < set.Generation:
+		return moving(ReasonUpdating, fmt.Sprintf("StatefulSet %s was changed and is not acted on yet", set.Name))
+	case set.Status.Replicas != wanted:
+		return moving(ReasonScaling, fmt.Sprintf("%d servers exist, %d are wanted", set.Status.Replicas, wanted))
+	case wanted > 0 && set.Status.UpdateRevision != set.Status.CurrentRevision && set.Status.UpdatedReplicas < wanted:
+		return moving(ReasonUpdating, fmt.Sprintf("%d of %d servers are up to date", set.Status.UpdatedReplicas, wanted))
+	case set.Status.ReadyReplicas < wanted:
+		message := fmt.Sprintf("%d of %d servers are ready", set.Status.ReadyReplicas, wanted)
+		for ordinal := range int(wanted) {
+			if pod := o.pods[ordinal]; pod == nil || !serves(pod) {
+				message += ": " + o.trouble(instance, ordinal)
+				break
+			}
+		}
+		return moving(ReasonWaitingForServers, message)
+	}
+	return condition(v1.ConditionProgressing, false, ReasonSettled, "nothing is left to change")
+}
+
+func resizedCondition(instance *v1.MySQLInstance, o observation) metav1.Condition {
+	size := instance.Spec.Storage.VolumeSize
+	if len(o.claims) == 0 {
+		c := condition(v1.ConditionStorageResized, false, ReasonNoVolumes, "no volume exists yet")
+		c.Status = metav1.ConditionUnknown
+		return c
+	}
+	if o.claimSize != nil && size.Cmp(*o.claimSize) > 0 {
+		return condition(v1.ConditionStorageResized, false, ReasonGrowthNotObeyed, fmt.Sprintf(
+			"spec.storage.size is %s, but this controller does not grow volumes yet: they were made with %s",
+			size.String(), o.claimSize))
+	}
+	var pending []string
+	for _, claim := range o.claims {
+		if capacity, ok := claim.Status.Capacity[corev1.ResourceStorage]; !ok || capacity.Cmp(size) < 0 {
+			pending = append(pending, claim.Name)
+		}
+	}
+	if len(pending) > 0 {
+		slices.Sort(pending)
+		return condition(v1.ConditionStorageResized, false, ReasonVolumesPending, fmt.Sprintf(
+			"%d of %d volumes do not have %s yet: %s", len(pending), len(o.claims), size.String(), strings.Join(pending, ", ")))
+	}
+	return condition(v1.ConditionStorageResized, true, ReasonSizeReached,
+		fmt.Sprintf("every volume has at least %s", size.String()))
+}
+
+func configurationCondition(instance *v1.MySQLInstance, o observation, progressing metav1.Condition) metav1.Condition {
+	not := func(reason, message string) metav1.Condition {
+		return condition(v1.ConditionConfigurationApplied, false, reason, message)
+	}
+	if o.blocked != nil {
+		return not(o.blocked.reason, o.blocked.message)
+	}
+	if list := notObeyed(instance, o); len(list) > 0 {
+		return not(ReasonFieldsNotObeyed, strings.Join(list, "; "))
+	}
+	if progressing.Status == metav1.ConditionTrue {
+		return not(progressing.Reason, progressing.Message)
+	}
+	return condition(v1.ConditionConfigurationApplied, true, ReasonApplied, "every field of the spec is in force")
+}
+
+func backupCondition(instance *v1.MySQLInstance) metav1.Condition {
+	if instance.Spec.Backup == nil {
+		return condition(v1.ConditionBackupScheduled, false, ReasonBackupNotAsked, "spec.backup is not set")
+	}
+	return condition(v1.ConditionBackupScheduled, false, ReasonBackupNotObeyed, messageBackupNotObeyed)
+}

@@ -1,0 +1,460 @@
+package controller
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/duet-api/duet/shared/api/mysql/v1"
+)
+
+// settled is a world that is as the instance asks.
+func settled(instance *v1.MySQLInstance) observation {
+	wanted := wantedServers(instance)
+	o := observation{
+		statefulSet: &appsv1.StatefulSet{
+			ObjectMeta: metav1.ObjectMeta{Name: "db", Generation: 2},
+			Status: appsv1.StatefulSetStatus{
+				ObservedGeneration: 2, Replicas: wanted, ReadyReplicas: wanted, UpdatedReplicas: wanted,
+				CurrentRevision: "b", UpdateRevision: "b",
+			},
+		},
+		primaryService: &corev1.Service{
+			ObjectMeta: metav1.ObjectMeta{Name: "db-primary", Namespace: "shop"},
+			Spec: corev1.ServiceSpec{
+				Type:  corev1.ServiceTypeClusterIP,
+				Ports: []corev1.ServicePort{{Name: mysqlPortName, Port: 3306}},
+			},
+		},
+		pods:       map[int]*corev1.Pod{},
+		claims:     map[int]*corev1.PersistentVolumeClaim{},
+		claimSize:  new(resource.MustParse("10Gi")),
+		rootSecret: "db-root/password/uid", primaryRootSecret: "db-root/password/uid",
+	}
+	for ordinal := range int(wanted) {
+		o.pods[ordinal] = newPod(instance, ordinal, true)
+	}
+	for ordinal := range int(*instance.Spec.Replicas) {
+		o.claims[ordinal] = newClaim(instance, ordinal, "10Gi")
+	}
+	return o
+}
+
+func TestConditions(t *testing.T) {
+	three := func(i *v1.MySQLInstance) { i.Spec.Replicas = new(int32(3)) }
+	// want holds "Status Reason" by type; conditions that are not named are as in the first case.
+	settledWant := map[string]string{
+		v1.ConditionReady:                "True Serving",
+		v1.ConditionAvailable:            "True PrimaryReady",
+		v1.ConditionProgressing:          "False Settled",
+		v1.ConditionStorageResized:       "True SizeReached",
+		v1.ConditionConfigurationApplied: "True Applied",
+		v1.ConditionBackupScheduled:      "False NotRequested",
+	}
+	tests := map[string]struct {
+		spec        func(*v1.MySQLInstance)
+		world       func(*observation)
+		want        map[string]string
+		wantMessage map[string]string
+	}{
+		"settled": {},
+		"nothing exists yet": {
+			world: func(o *observation) { *o = observation{} },
+			want: map[string]string{
+				v1.ConditionReady: "False Applying", v1.ConditionAvailable: "False PrimaryNotReady",
+				v1.ConditionProgressing: "True Applying", v1.ConditionStorageResized: "Unknown NoVolumes",
+				v1.ConditionConfigurationApplied: "False Applying",
+			},
+		},
+		"just written, so the caches are older than the spec": {
+			world: func(o *observation) { o.writing = true },
+			want: map[string]string{
+				v1.ConditionReady: "False Applying", v1.ConditionProgressing: "True Applying",
+				v1.ConditionConfigurationApplied: "False Applying",
+			},
+		},
+		"the StatefulSet controller has not looked yet": {
+			world: func(o *observation) { o.statefulSet.Generation = 3 },
+			want: map[string]string{
+				v1.ConditionReady: "False Updating", v1.ConditionProgressing: "True Updating",
+				v1.ConditionConfigurationApplied: "False Updating",
+			},
+		},
+		"no node for the pod": {
+			world: func(o *observation) {
+				o.statefulSet.Status.ReadyReplicas = 0
+				o.pods[0].Status = corev1.PodStatus{Phase: corev1.PodPending, Conditions: []corev1.PodCondition{{
+					Type: corev1.PodScheduled, Status: corev1.ConditionFalse,
+					Reason: corev1.PodReasonUnschedulable, Message: "0/0 nodes are available",
+				}}}
+				o.claims[0].Status = corev1.PersistentVolumeClaimStatus{Phase: corev1.ClaimPending}
+			},
+			want: map[string]string{
+				v1.ConditionReady: "False WaitingForServers", v1.ConditionAvailable: "False PrimaryNotReady",
+				v1.ConditionProgressing: "True WaitingForServers", v1.ConditionStorageResized: "False VolumesPending",
+				v1.ConditionConfigurationApplied: "False WaitingForServers",
+			},
+			wantMessage: map[string]string{
+				v1.ConditionProgressing:    "0 of 1 servers are ready: pod db-0 is not scheduled: Unschedulable: 0/0 nodes are available",
+				v1.ConditionStorageResized: "1 of 1 volumes do not have 10Gi yet: data-db-0",
+			},
+		},
+		"an update under way": {
+			spec: three,
+			world: func(o *observation) {
+				o.statefulSet.Status.CurrentRevision, o.statefulSet.Status.UpdatedReplicas = "a", 1
+			},
+			want: map[string]string{
+				v1.ConditionReady: "False Updating", v1.ConditionProgressing: "True Updating",
+				v1.ConditionConfigurationApplied: "False FieldsNotObeyed",
+			},
+			wantMessage: map[string]string{v1.ConditionProgressing: "1 of 3 servers are up to date"},
+		},
+		"a replica is missing": {
+			spec: three,
+			world: func(o *observation) {
+				o.statefulSet.Status.ReadyReplicas = 2
+				o.pods[1] = nil
+			},
+			want: map[string]string{
+				v1.ConditionReady: "False WaitingForServers", v1.ConditionProgressing: "True WaitingForServers",
+				v1.ConditionConfigurationApplied: "False FieldsNotObeyed",
+			},
+			wantMessage: map[string]string{v1.ConditionReady: "2 of 3 servers are ready: pod db-1 does not exist"},
+		},
+		"all servers run, but they do not replicate": {
+			spec: three,
+			want: map[string]string{
+				v1.ConditionReady: "False NotReplicating", v1.ConditionConfigurationApplied: "False FieldsNotObeyed",
+			},
+		},
+		"stopped": {
+			spec: func(i *v1.MySQLInstance) { i.Spec.PowerState = v1.PowerStopped },
+			want: map[string]string{v1.ConditionReady: "False Stopped", v1.ConditionAvailable: "False Stopped"},
+		},
+		"stopping": {
+			spec: func(i *v1.MySQLInstance) { i.Spec.PowerState = v1.PowerStopped },
+			world: func(o *observation) {
+				o.statefulSet.Status.Replicas, o.statefulSet.Status.ReadyReplicas = 1, 1
+				o.pods[0] = newPod(newInstance(), 0, true)
+			},
+			want: map[string]string{
+				v1.ConditionReady: "False Scaling", v1.ConditionProgressing: "True Scaling",
+				v1.ConditionConfigurationApplied: "False Scaling",
+			},
+		},
+		"the primary goes down while it is being deleted": {
+			world: func(o *observation) {
+				o.statefulSet.Status.ReadyReplicas = 0
+				o.pods[0].DeletionTimestamp = &metav1.Time{Time: testTime}
+			},
+			want: map[string]string{
+				v1.ConditionReady: "False WaitingForServers", v1.ConditionAvailable: "False PrimaryNotReady",
+				v1.ConditionProgressing: "True WaitingForServers", v1.ConditionConfigurationApplied: "False WaitingForServers",
+			},
+			wantMessage: map[string]string{v1.ConditionAvailable: "pod db-0 is being deleted"},
+		},
+		"blocked while the servers run": {
+			world: func(o *observation) { o.blocked = &blocked{reason: ReasonSecretNotFound, message: "no Secret"} },
+			want: map[string]string{
+				v1.ConditionReady: "False SecretNotFound", v1.ConditionProgressing: "False SecretNotFound",
+				v1.ConditionConfigurationApplied: "False SecretNotFound",
+			},
+			wantMessage: map[string]string{v1.ConditionReady: "no Secret"},
+		},
+		"larger volumes asked for than made": {
+			spec: func(i *v1.MySQLInstance) { i.Spec.Storage.VolumeSize = resource.MustParse("20Gi") },
+			want: map[string]string{
+				v1.ConditionReady: "False GrowthNotObeyed", v1.ConditionStorageResized: "False GrowthNotObeyed",
+				v1.ConditionConfigurationApplied: "False FieldsNotObeyed",
+			},
+		},
+		"backups asked for": {
+			spec: func(i *v1.MySQLInstance) { i.Spec.Backup = &v1.Backup{Schedule: "0 3 * * *"} },
+			want: map[string]string{
+				v1.ConditionBackupScheduled: "False NotImplemented", v1.ConditionConfigurationApplied: "False FieldsNotObeyed",
+			},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			instance := newInstance()
+			if test.spec != nil {
+				test.spec(instance)
+			}
+			o := settled(instance)
+			if test.world != nil {
+				test.world(&o)
+			}
+			want := map[string]string{}
+			for kind, text := range settledWant {
+				want[kind] = text
+			}
+			for kind, text := range test.want {
+				want[kind] = text
+			}
+			conditions := conditionsOf(instance, o)
+			got := map[string]string{}
+			for _, c := range conditions {
+				got[c.Type] = string(c.Status) + " " + c.Reason
+				if c.Message == "" {
+					t.Errorf("%s has no message", c.Type)
+				}
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("conditions (-want +got):\n%s", diff)
+			}
+			for kind, message := range test.wantMessage {
+				if got := meta.FindStatusCondition(conditions, kind).Message; got != message {
+					t.Errorf("%s says %q, want %q", kind, got, message)
+				}
+			}
+		})
+	}
+}
+
+func TestNotObeyed(t *testing.T) {
+	tests := map[string]struct {
+		spec  func(*v1.MySQLInstance)
+		world func(*observation)
+		want  []string
+	}{
+		"all that is default": {},
+		"all that is obeyed": {spec: func(i *v1.MySQLInstance) {
+			elaborate(i)
+			i.Spec.Replicas = new(int32(1))
+		}},
+		"replicas": {
+			spec: func(i *v1.MySQLInstance) { i.Spec.Replicas = new(int32(2)) },
+			want: []string{"spec.replicas"},
+		},
+		"growth": {
+			spec: func(i *v1.MySQLInstance) { i.Spec.Storage.VolumeSize = resource.MustParse("11Gi") },
+			want: []string{"spec.storage.size"},
+		},
+		"another password": {
+			world: func(o *observation) { o.rootSecret = "new/password/uid" },
+			want:  []string{"spec.credentials"},
+		},
+		"no volume to compare the password with": {
+			world: func(o *observation) { o.primaryRootSecret = "" },
+		},
+		"what has no code yet": {
+			spec: func(i *v1.MySQLInstance) {
+				i.Spec.Backup = &v1.Backup{}
+				i.Spec.MaintenanceWindow = &v1.MaintenanceWindow{}
+				i.Spec.MinorUpgradePolicy = v1.MinorUpgradeAutomatic
+			},
+			want: []string{"spec.backup", "spec.maintenanceWindow", "spec.minorUpgradePolicy"},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			instance := newInstance()
+			if test.spec != nil {
+				test.spec(instance)
+			}
+			o := settled(newInstance())
+			if test.world != nil {
+				test.world(&o)
+			}
+			var got []string
+			for _, line := range notObeyed(instance, o) {
+				field, why, _ := strings.Cut(line, ": ")
+				if why == "" {
+					t.Errorf("%s: no reason is given", field)
+				}
+				got = append(got, field)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("fields (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestStatusIsReadFromTheWorld(t *testing.T) {
+	tests := map[string]struct {
+		spec  func(*v1.MySQLInstance)
+		world func(*observation)
+		check func(*v1.MySQLInstanceStatus) (got, want any)
+	}{
+		"the version of the servers, not of the spec": {
+			world: func(o *observation) { o.pods[0].Spec.Containers[0].Image = "registry.example.com:5000/mysql:8.0.36" },
+			check: func(s *v1.MySQLInstanceStatus) (any, any) { return s.CurrentVersion, "8.0.36" },
+		},
+		"the oldest version during an update": {
+			spec:  func(i *v1.MySQLInstance) { i.Spec.Replicas = new(int32(2)) },
+			world: func(o *observation) { o.pods[0].Spec.Containers[0].Image = "mysql:8.4.0" },
+			check: func(s *v1.MySQLInstanceStatus) (any, any) { return s.CurrentVersion, "8.4.0" },
+		},
+		"no version while nothing serves": {
+			world: func(o *observation) { o.pods[0] = newPod(newInstance(), 0, false) },
+			check: func(s *v1.MySQLInstanceStatus) (any, any) { return s.CurrentVersion, "" },
+		},
+		"the primary while it serves": {
+			check: func(s *v1.MySQLInstanceStatus) (any, any) { return s.Primary, "db-0" },
+		},
+		"no primary while it does not": {
+			world: func(o *observation) { o.pods[0] = newPod(newInstance(), 0, false) },
+			check: func(s *v1.MySQLInstanceStatus) (any, any) { return s.Primary, "" },
+		},
+		"the smallest volume": {
+			spec:  func(i *v1.MySQLInstance) { i.Spec.Replicas = new(int32(2)) },
+			world: func(o *observation) { o.claims[1] = newClaim(newInstance(), 1, "9Gi") },
+			check: func(s *v1.MySQLInstanceStatus) (any, any) { return s.StorageCapacity.String(), "9Gi" },
+		},
+		"no capacity before a volume has one": {
+			world: func(o *observation) { o.claims[0] = newClaim(newInstance(), 0, "") },
+			check: func(s *v1.MySQLInstanceStatus) (any, any) { return s.StorageCapacity, (*resource.Quantity)(nil) },
+		},
+		"the Service's port, not the spec's": {
+			world: func(o *observation) { o.primaryService.Spec.Ports[0].Port = 4406 },
+			check: func(s *v1.MySQLInstanceStatus) (any, any) {
+				return *s.Endpoint, v1.Endpoint{Host: "db-primary.shop.svc", Port: 4406}
+			},
+		},
+		"no endpoint before the balancer has one": {
+			world: func(o *observation) { o.primaryService.Spec.Type = corev1.ServiceTypeLoadBalancer },
+			check: func(s *v1.MySQLInstanceStatus) (any, any) { return s.Endpoint, (*v1.Endpoint)(nil) },
+		},
+		"the balancer's address": {
+			world: func(o *observation) {
+				o.primaryService.Spec.Type = corev1.ServiceTypeLoadBalancer
+				o.primaryService.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: "192.0.2.7"}}
+			},
+			check: func(s *v1.MySQLInstanceStatus) (any, any) {
+				return *s.Endpoint, v1.Endpoint{Host: "192.0.2.7", Port: 3306}
+			},
+		},
+		"the servers that exist": {
+			world: func(o *observation) { o.statefulSet.Status.Replicas, o.statefulSet.Status.ReadyReplicas = 5, 4 },
+			check: func(s *v1.MySQLInstanceStatus) (any, any) {
+				return [2]int32{s.Replicas, s.ReadyReplicas}, [2]int32{5, 4}
+			},
+		},
+		"the generation": {
+			spec:  func(i *v1.MySQLInstance) { i.Generation = 7 },
+			check: func(s *v1.MySQLInstanceStatus) (any, any) { return s.ObservedGeneration, int64(7) },
+		},
+		"the selector for the scale subresource": {
+			check: func(s *v1.MySQLInstanceStatus) (any, any) {
+				return s.Selector, "app.kubernetes.io/instance=db,app.kubernetes.io/managed-by=duet-controller,app.kubernetes.io/name=mysql"
+			},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			instance := newInstance()
+			if test.spec != nil {
+				test.spec(instance)
+			}
+			o := settled(instance)
+			if test.world != nil {
+				test.world(&o)
+			}
+			status := statusOf(instance, o, metav1.NewTime(testTime))
+			got, want := test.check(&status)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			for _, c := range status.Conditions {
+				if c.ObservedGeneration != instance.Generation {
+					t.Errorf("%s was observed at %d, want %d", c.Type, c.ObservedGeneration, instance.Generation)
+				}
+			}
+		})
+	}
+}
+
+// TestMerge holds what lastTransitionTime means, and that foreign conditions stay.
+func TestMerge(t *testing.T) {
+	early, late := metav1.NewTime(testTime), metav1.NewTime(testTime.Add(time.Hour+123*time.Millisecond))
+	instance := newInstance(func(i *v1.MySQLInstance) {
+		i.Generation = 4
+		i.Status.Conditions = []metav1.Condition{
+			{Type: "Foreign", Status: metav1.ConditionTrue, Reason: "Kept", LastTransitionTime: early, ObservedGeneration: 1},
+			{Type: "Changed", Status: metav1.ConditionTrue, Reason: "Old", LastTransitionTime: early, ObservedGeneration: 3},
+			{Type: "Same", Status: metav1.ConditionTrue, Reason: "Old", LastTransitionTime: early, ObservedGeneration: 3},
+		}
+	})
+	got := merge(instance, []metav1.Condition{
+		{Type: "Changed", Status: metav1.ConditionFalse, Reason: "New"},
+		{Type: "Same", Status: metav1.ConditionTrue, Reason: "New"},
+	}, late)
+	want := []metav1.Condition{
+		{Type: "Foreign", Status: metav1.ConditionTrue, Reason: "Kept", LastTransitionTime: early, ObservedGeneration: 1},
+		{Type: "Changed", Status: metav1.ConditionFalse, Reason: "New", LastTransitionTime: late.Rfc3339Copy(), ObservedGeneration: 4},
+		{Type: "Same", Status: metav1.ConditionTrue, Reason: "New", LastTransitionTime: early, ObservedGeneration: 4},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if instance.Status.Conditions[1].Reason != "Old" {
+		t.Error("the instance's own conditions were changed")
+	}
+}
+
+func TestTransitions(t *testing.T) {
+	with := func(kind string, status metav1.ConditionStatus, reason string) []metav1.Condition {
+		return []metav1.Condition{{Type: kind, Status: status, Reason: reason, Message: "note"}}
+	}
+	tests := map[string]struct {
+		before, after []metav1.Condition
+		want          []string
+	}{
+		"nothing changed": {
+			before: with(v1.ConditionReady, "True", ReasonServing), after: with(v1.ConditionReady, "True", ReasonServing),
+		},
+		"becomes ready": {
+			before: with(v1.ConditionReady, "False", ReasonUpdating), after: with(v1.ConditionReady, "True", ReasonServing),
+			want: []string{"Normal Serving"},
+		},
+		"service is lost": {
+			before: with(v1.ConditionAvailable, "True", ReasonPrimaryReady),
+			after:  with(v1.ConditionAvailable, "False", ReasonPrimaryNotReady),
+			want:   []string{"Warning PrimaryNotReady"},
+		},
+		"service was not there before": {
+			after: with(v1.ConditionAvailable, "False", ReasonPrimaryNotReady),
+		},
+		"stopped on purpose": {
+			before: with(v1.ConditionAvailable, "True", ReasonPrimaryReady), after: with(v1.ConditionAvailable, "False", ReasonStopped),
+		},
+		"blocked": {
+			before: with(v1.ConditionProgressing, "True", ReasonApplying),
+			after:  with(v1.ConditionProgressing, "False", ReasonSecretNotFound),
+			want:   []string{"Warning SecretNotFound"},
+		},
+		"blocked by something else": {
+			before: with(v1.ConditionProgressing, "False", ReasonSecretNotFound),
+			after:  with(v1.ConditionProgressing, "False", ReasonChildNotOwned),
+			want:   []string{"Warning ChildNotOwned"},
+		},
+		"settles": {
+			before: with(v1.ConditionProgressing, "True", ReasonApplying), after: with(v1.ConditionProgressing, "False", ReasonSettled),
+		},
+		"fields are not obeyed": {
+			after: with(v1.ConditionConfigurationApplied, "False", ReasonFieldsNotObeyed),
+			want:  []string{"Warning FieldsNotObeyed"},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, e := range transitions(test.before, test.after) {
+				got = append(got, e.kind+" "+e.reason)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("events (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

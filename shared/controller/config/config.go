@@ -1,0 +1,59 @@
+// Package config is what an installation needs to know about the controller: its account and rights as objects, and
+// how to run it as a local process. It exists apart from the controller so that installing does not link it.
+package config
+
+import (
+	"bytes"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/yaml"
+
+	"github.com/duet-api/duet/shared/process"
+)
+
+const (
+	// Name of the program, its process, its ServiceAccount, its roles and its Lease.
+	Name = "duet-controller"
+	// Namespace of the ServiceAccount and the Lease. It must exist before the objects are applied.
+	Namespace = "duet-system"
+)
+
+//go:embed rbac.yaml
+var rbac []byte
+
+// RBAC returns the ServiceAccount, roles and bindings, in the order in which to apply them. Each call returns objects of
+// its own.
+func RBAC() ([]*unstructured.Unstructured, error) {
+	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(rbac), 4096)
+	var objects []*unstructured.Unstructured
+	for {
+		object := &unstructured.Unstructured{}
+		err := decoder.Decode(object)
+		if errors.Is(err, io.EOF) {
+			return objects, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("could not read the controller's objects: %w", err)
+		}
+		objects = append(objects, object)
+	}
+}
+
+// LocalProcess runs the controller beside a local control plane. path is the program and kubeconfig its account's
+// credentials, both absolute; the addresses are host:port, or "0" for none.
+func LocalProcess(path, kubeconfig, metricsAddress, probeAddress string) process.Spec {
+	return process.Spec{
+		Name: Name,
+		Path: path,
+		Args: []string{
+			"--kubeconfig=" + kubeconfig,
+			"--leader-election-namespace=" + Namespace,
+			"--metrics-bind-address=" + metricsAddress,
+			"--health-probe-bind-address=" + probeAddress,
+		},
+	}
+}

@@ -1,0 +1,137 @@
+package controller
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/duet-api/duet/shared/api/mysql/v1"
+)
+
+// facts are what the desired children depend on besides the spec.
+type facts struct {
+	// rootSecretIdentity of the Secret with the root password, as name/key/uid.
+	rootSecretIdentity string
+	certificate        certificateFacts
+	// claimTemplates of the live StatefulSet; empty before there is one.
+	claimTemplates []*corev1ac.PersistentVolumeClaimApplyConfiguration
+}
+
+// certificateFacts about the Secret in spec.tls; zero without one.
+type certificateFacts struct {
+	// hash of the certificate, which is public, and of the authority; not of the key.
+	hash         string
+	hasAuthority bool
+}
+
+// gatherFacts reads what the world has to say before the children are written. It makes the generated Secret if there
+// is none, because no other fact can be drawn from a password that does not exist.
+func (r *Reconciler) gatherFacts(ctx context.Context, instance *v1.MySQLInstance) (facts, error) {
+	var f facts
+	var err error
+	if f.claimTemplates, err = r.liveClaimTemplates(ctx, instance); err != nil {
+		return f, err
+	}
+	if f.rootSecretIdentity, err = r.rootSecretIdentity(ctx, instance); err != nil {
+		return f, err
+	}
+	if servesCertificate(instance) {
+		f.certificate, err = r.certificateFacts(ctx, instance)
+	}
+	return f, err
+}
+
+func (r *Reconciler) liveClaimTemplates(
+	ctx context.Context, instance *v1.MySQLInstance,
+) ([]*corev1ac.PersistentVolumeClaimApplyConfiguration, error) {
+	var live appsv1.StatefulSet
+	key := client.ObjectKey{Namespace: instance.Namespace, Name: namesOf(instance).statefulSet}
+	if err := r.Client.Get(ctx, key, &live); err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	templates := make([]*corev1ac.PersistentVolumeClaimApplyConfiguration, 0, len(live.Spec.VolumeClaimTemplates))
+	for i := range live.Spec.VolumeClaimTemplates {
+		content, err := json.Marshal(&live.Spec.VolumeClaimTemplates[i])
+		if err != nil {
+			return nil, fmt.Errorf("could not read the claim templates of StatefulSet %s: %w", key, err)
+		}
+		template := &corev1ac.PersistentVolumeClaimApplyConfiguration{}
+		if err := json.Unmarshal(content, template); err != nil {
+			return nil, fmt.Errorf("could not read the claim templates of StatefulSet %s: %w", key, err)
+		}
+		templates = append(templates, template)
+	}
+	return templates, nil
+}
+
+// rootSecretIdentity finds the Secret with the root password. Only the Secrets with the controller's label are cached,
+// so one that a user made is read from the API server, and so is a generated one that the cache does not show: a stale
+// cache must not lead to a second password.
+func (r *Reconciler) rootSecretIdentity(ctx context.Context, instance *v1.MySQLInstance) (string, error) {
+	ref := rootSecretRef(instance)
+	key := client.ObjectKey{Namespace: instance.Namespace, Name: ref.Name}
+	var secret corev1.Secret
+	var err error = errNotCached
+	if instance.Spec.Credentials == nil {
+		err = r.Client.Get(ctx, key, &secret)
+	}
+	if err != nil {
+		err = r.Reader.Get(ctx, key, &secret)
+	}
+	switch {
+	case apierrors.IsNotFound(err) && instance.Spec.Credentials == nil:
+		made, err := newRootSecret(instance, r.Random)
+		if err != nil {
+			return "", err
+		}
+		if err := r.Client.Create(ctx, made, client.FieldOwner(FieldManager)); err != nil {
+			return "", refusal(fmt.Errorf("could not create Secret %s: %w", ref.Name, err))
+		}
+		secret = *made
+	case apierrors.IsNotFound(err):
+		return "", &blocked{reason: ReasonSecretNotFound, message: fmt.Sprintf(
+			"Secret %s, which spec.credentials names, does not exist", ref.Name)}
+	case err != nil:
+		return "", fmt.Errorf("could not read Secret %s: %w", ref.Name, err)
+	}
+	if instance.Spec.Credentials == nil {
+		if err := checkOwnership(instance, "Secret", &secret); err != nil {
+			return "", err
+		}
+	}
+	if len(secret.Data[ref.Key]) == 0 {
+		return "", &blocked{reason: ReasonSecretKeyNotFound, message: fmt.Sprintf(
+			"Secret %s has no root password under the key %s", ref.Name, ref.Key)}
+	}
+	return fmt.Sprintf("%s/%s/%s", ref.Name, ref.Key, secret.UID), nil
+}
+
+func (r *Reconciler) certificateFacts(ctx context.Context, instance *v1.MySQLInstance) (certificateFacts, error) {
+	name := *instance.Spec.TLS.SecretName
+	var secret corev1.Secret
+	err := r.Reader.Get(ctx, client.ObjectKey{Namespace: instance.Namespace, Name: name}, &secret)
+	switch {
+	case apierrors.IsNotFound(err):
+		return certificateFacts{}, &blocked{reason: ReasonSecretNotFound, message: fmt.Sprintf(
+			"Secret %s, which spec.tls names, does not exist", name)}
+	case err != nil:
+		return certificateFacts{}, fmt.Errorf("could not read Secret %s: %w", name, err)
+	}
+	for _, key := range []string{corev1.TLSCertKey, corev1.TLSPrivateKeyKey} {
+		if len(secret.Data[key]) == 0 {
+			return certificateFacts{}, &blocked{reason: ReasonSecretKeyNotFound, message: fmt.Sprintf(
+				"Secret %s, which spec.tls names, has no %s", name, key)}
+		}
+	}
+	authority := secret.Data[corev1.ServiceAccountRootCAKey]
+	return certificateFacts{
+		hash:         shortHash(string(secret.Data[corev1.TLSCertKey]) + "\n" + string(authority)),
+		hasAuthority: len(authority) > 0,
+	}, nil
+}

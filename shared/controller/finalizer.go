@@ -1,0 +1,177 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/duet-api/duet/shared/api/mysql/v1"
+)
+
+// ensureFinalizer marks the instance before anything is made for it, so that no volume can outlive a policy that says
+// otherwise.
+func (r *Reconciler) ensureFinalizer(ctx context.Context, instance *v1.MySQLInstance) error {
+	return r.patchFinalizer(ctx, instance, controllerutil.AddFinalizer)
+}
+
+// patchFinalizer sends nothing but the list of finalizers, and only if nobody changed the object since it was read: a
+// merge patch replaces the whole list.
+func (r *Reconciler) patchFinalizer(
+	ctx context.Context, instance *v1.MySQLInstance, change func(client.Object, string) bool,
+) error {
+	// A patch that starts from metadata alone cannot carry anything else, defaults included.
+	before := &v1.MySQLInstance{ObjectMeta: *instance.ObjectMeta.DeepCopy()}
+	after := before.DeepCopy()
+	if !change(after, VolumesFinalizer) {
+		return nil
+	}
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := r.Client.Patch(ctx, after, patch, client.FieldOwner(FieldManager)); err != nil {
+		return fmt.Errorf("could not change the finalizers: %w", err)
+	}
+	instance.SetFinalizers(after.GetFinalizers())
+	instance.SetResourceVersion(after.GetResourceVersion())
+	return nil
+}
+
+// finalize obeys the deletionPolicy of a deleted instance and then lets it go. It reads from the API server and not
+// from the caches: what a cache does not show yet would be left behind. The message says what the deletion waits for;
+// it is empty once the instance is free.
+func (r *Reconciler) finalize(ctx context.Context, instance *v1.MySQLInstance) (message string, err error) {
+	if !controllerutil.ContainsFinalizer(instance, VolumesFinalizer) {
+		return "", nil
+	}
+	if instance.Spec.DeletionPolicy == v1.DeletionDelete {
+		message, err = r.deleteVolumes(ctx, instance)
+	} else {
+		err = r.releaseVolumes(ctx, instance)
+	}
+	if err != nil || message != "" {
+		return message, err
+	}
+	if err := r.patchFinalizer(ctx, instance, controllerutil.RemoveFinalizer); err != nil {
+		return "", client.IgnoreNotFound(err)
+	}
+	note := "the volumes were kept"
+	if instance.Spec.DeletionPolicy == v1.DeletionDelete {
+		note = "the volumes were deleted"
+	}
+	r.Recorder.Eventf(instance, nil, corev1.EventTypeNormal, "Finalized", "Finalize", "%s", note)
+	return "", nil
+}
+
+// deleteVolumes takes the servers down first: a volume in use is not deleted, and the StatefulSet would make it anew.
+func (r *Reconciler) deleteVolumes(ctx context.Context, instance *v1.MySQLInstance) (string, error) {
+	var set appsv1.StatefulSet
+	key := client.ObjectKey{Namespace: instance.Namespace, Name: namesOf(instance).statefulSet}
+	err := r.Reader.Get(ctx, key, &set)
+	switch {
+	case err == nil && metav1.IsControlledBy(&set, instance):
+		if set.DeletionTimestamp == nil {
+			// In the foreground: the set stays until its pods are gone.
+			err := r.Client.Delete(ctx, &set, client.PropagationPolicy(metav1.DeletePropagationForeground),
+				client.Preconditions{UID: &set.UID})
+			if client.IgnoreNotFound(err) != nil {
+				return "", fmt.Errorf("could not delete StatefulSet %s: %w", key.Name, err)
+			}
+		}
+		return fmt.Sprintf("waiting for StatefulSet %s and its pods to be deleted", key.Name), nil
+	case client.IgnoreNotFound(err) != nil:
+		return "", fmt.Errorf("could not read StatefulSet %s: %w", key.Name, err)
+	}
+
+	claims, err := r.liveClaims(ctx, instance)
+	if err != nil {
+		return "", err
+	}
+	var waiting []string
+	for i := range claims {
+		claim := &claims[i]
+		if claim.DeletionTimestamp == nil {
+			err := r.Client.Delete(ctx, claim, client.Preconditions{UID: &claim.UID})
+			if apierrors.IsNotFound(err) {
+				continue
+			}
+			if err != nil {
+				return "", fmt.Errorf("could not delete volume %s: %w", claim.Name, err)
+			}
+			r.Metrics.volumeDeleted()
+		}
+		waiting = append(waiting, claim.Name)
+	}
+	if len(waiting) > 0 {
+		return "waiting for the volumes to be deleted: " + strings.Join(waiting, ", "), nil
+	}
+	return "", nil
+}
+
+// releaseVolumes takes away every owner that would pull a volume, or the password that its data opens with, along.
+// The controller gives volumes no owner; somebody who changed the StatefulSet's retention policy did.
+func (r *Reconciler) releaseVolumes(ctx context.Context, instance *v1.MySQLInstance) error {
+	owners := []types.UID{instance.UID}
+	var set appsv1.StatefulSet
+	key := client.ObjectKey{Namespace: instance.Namespace, Name: namesOf(instance).statefulSet}
+	switch err := r.Reader.Get(ctx, key, &set); {
+	case err == nil && metav1.IsControlledBy(&set, instance):
+		owners = append(owners, set.UID)
+	case client.IgnoreNotFound(err) != nil:
+		return fmt.Errorf("could not read StatefulSet %s: %w", key.Name, err)
+	}
+	claims, err := r.liveClaims(ctx, instance)
+	if err != nil {
+		return err
+	}
+	for i := range claims {
+		claim := &claims[i]
+		before := claim.DeepCopy()
+		claim.OwnerReferences = slices.DeleteFunc(claim.OwnerReferences, func(o metav1.OwnerReference) bool {
+			return slices.Contains(owners, o.UID)
+		})
+		if len(claim.OwnerReferences) == len(before.OwnerReferences) {
+			continue
+		}
+		patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+		if err := r.Client.Patch(ctx, claim, patch, client.FieldOwner(FieldManager)); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("could not release volume %s: %w", claim.Name, err)
+		}
+		r.Metrics.volumeReleased()
+	}
+	if instance.Spec.Credentials != nil {
+		return nil
+	}
+	var secret corev1.Secret
+	secretKey := client.ObjectKey{Namespace: instance.Namespace, Name: namesOf(instance).rootSecret}
+	if err := r.Reader.Get(ctx, secretKey, &secret); err != nil {
+		// An instance that was deleted before it got a password has none to keep.
+		return client.IgnoreNotFound(err)
+	}
+	if !metav1.IsControlledBy(&secret, instance) {
+		return nil
+	}
+	_, err = apply(ctx, r, instance, &corev1.Secret{}, rootSecret(instance), corev1ac.ExtractSecret)
+	return err
+}
+
+// liveClaims are the data volumes of the instance, as the API server has them.
+func (r *Reconciler) liveClaims(ctx context.Context, instance *v1.MySQLInstance) ([]corev1.PersistentVolumeClaim, error) {
+	var list corev1.PersistentVolumeClaimList
+	err := r.Reader.List(ctx, &list, client.InNamespace(instance.Namespace),
+		client.MatchingLabelsSelector{Selector: selector(instance)})
+	if err != nil {
+		return nil, fmt.Errorf("could not list the volumes: %w", err)
+	}
+	return slices.DeleteFunc(list.Items, func(claim corev1.PersistentVolumeClaim) bool {
+		_, ours := claimOrdinal(instance, claim.Name)
+		return !ours
+	}), nil
+}

@@ -1,0 +1,140 @@
+package controller
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/duet-api/duet/shared/api/mysql/v1"
+)
+
+// FieldManager owns every field that the controller sets. It is also the name in its events and metrics.
+const FieldManager = "duet-controller"
+
+// VolumesFinalizer holds a deleted instance until its deletionPolicy was obeyed.
+const VolumesFinalizer = v1.GroupName + "/volumes"
+
+// Labels of everything that belongs to an instance. The caches of the controller see only objects with LabelManagedBy,
+// and labelInstance leads from any of them back to its instance.
+const (
+	LabelManagedBy = "app.kubernetes.io/managed-by"
+	labelName      = "app.kubernetes.io/name"
+	labelInstance  = "app.kubernetes.io/instance"
+	labelVersion   = "app.kubernetes.io/version"
+	// labelPodIndex is set by the StatefulSet controller.
+	labelPodIndex = "apps.kubernetes.io/pod-index"
+	// labelRole is given to a pod once its server follows the primary, so that no client of the read Service meets a
+	// server with other data. Replication is what sets it: without replication the read Service has no endpoints.
+	labelRole   = v1.GroupName + "/role"
+	roleReplica = "replica"
+)
+
+// Annotations of the controller.
+const (
+	// annotationConfigurationHash on the pod template restarts the servers when the option file changes.
+	annotationConfigurationHash = v1.GroupName + "/configuration-hash"
+	// annotationCertificateHash on the pod template restarts the servers when their certificate is renewed.
+	annotationCertificateHash = v1.GroupName + "/certificate-hash"
+	// annotationRootSecret on a volume names the Secret whose password its data was made with, as name/key/uid. MySQL
+	// reads the password only while it makes the data.
+	annotationRootSecret = v1.GroupName + "/root-secret"
+)
+
+const (
+	mysqlPort     = 3306
+	mysqlPortName = "mysql"
+	dataVolume    = "data"
+
+	// maxBaseNameLength leaves room for the longest suffix within 63 characters, and for the hash that the StatefulSet
+	// controller adds to the names of its revisions, which are label values too.
+	maxBaseNameLength = 43
+)
+
+// names are the names of an instance's children. No two suffixes of one kind end alike, so the children of the
+// instances a and a-b never meet.
+type names struct {
+	// base names the StatefulSet and the PodDisruptionBudget, and is the value of labelInstance.
+	base string
+	// rootSecret is the generated Secret.
+	rootSecret                       string
+	configMap                        string
+	primaryService, readService      string
+	headlessService                  string
+	statefulSet, podDisruptionBudget string
+}
+
+func namesOf(instance *v1.MySQLInstance) names {
+	base := baseName(instance.Name)
+	rootSecret := instance.Name + "-root"
+	if len(validation.IsDNS1123Subdomain(rootSecret)) > 0 {
+		rootSecret = base + "-root"
+	}
+	return names{
+		base:                base,
+		rootSecret:          rootSecret,
+		configMap:           base + "-config",
+		primaryService:      base + "-primary",
+		readService:         base + "-read",
+		headlessService:     base + "-headless",
+		statefulSet:         base,
+		podDisruptionBudget: base,
+	}
+}
+
+// baseName is the instance's name where it can name a Service and a pod's host, which an object name need not: those
+// are labels, no subdomains, and begin with a letter. Any other name becomes a readable beginning and a hash.
+func baseName(name string) string {
+	if len(name) <= maxBaseNameLength && len(validation.IsDNS1035Label(name)) == 0 {
+		return name
+	}
+	sum := sha256.Sum256([]byte(name))
+	readable := "mysql-" + strings.ReplaceAll(name, ".", "-")
+	const hashLength = 10
+	if most := maxBaseNameLength - hashLength - 1; len(readable) > most {
+		readable = readable[:most]
+	}
+	return strings.TrimRight(readable, "-") + "-" + hex.EncodeToString(sum[:])[:hashLength]
+}
+
+// selectorLabels mark the servers' pods and, through the StatefulSet's claim template, their volumes. They never
+// change: a StatefulSet's selector cannot.
+func selectorLabels(instance *v1.MySQLInstance) map[string]string {
+	return map[string]string{
+		LabelManagedBy: FieldManager,
+		labelName:      "mysql",
+		labelInstance:  namesOf(instance).base,
+	}
+}
+
+func selector(instance *v1.MySQLInstance) labels.Selector {
+	return labels.SelectorFromSet(selectorLabels(instance))
+}
+
+// podName is the name that the StatefulSet controller gives to the pod of an ordinal.
+func podName(instance *v1.MySQLInstance, ordinal int) string {
+	return namesOf(instance).statefulSet + "-" + strconv.Itoa(ordinal)
+}
+
+// podOrdinal says which server a pod is, and whether it is named as one of this instance at all.
+func podOrdinal(instance *v1.MySQLInstance, pod string) (int, bool) {
+	return ordinalAfter(namesOf(instance).statefulSet+"-", pod)
+}
+
+// claimOrdinal says which server a claim belongs to, and whether it has the name of a data volume of this instance at
+// all: labels can be put on anything.
+func claimOrdinal(instance *v1.MySQLInstance, claim string) (int, bool) {
+	return ordinalAfter(dataVolume+"-"+namesOf(instance).statefulSet+"-", claim)
+}
+
+func ordinalAfter(prefix, name string) (int, bool) {
+	rest, ok := strings.CutPrefix(name, prefix)
+	if !ok {
+		return 0, false
+	}
+	ordinal, err := strconv.Atoi(rest)
+	return ordinal, err == nil && ordinal >= 0 && strconv.Itoa(ordinal) == rest
+}

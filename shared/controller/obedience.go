@@ -1,0 +1,36 @@
+package controller
+
+import (
+	"fmt"
+
+	"github.com/duet-api/duet/shared/api/mysql/v1"
+)
+
+// notObeyed lists what the spec asks for and the servers do not do, each as "field: why". The condition
+// ConfigurationApplied shows it: a field that is accepted and ignored in silence would be a lie of the API. A field
+// leaves this list when the code that obeys it arrives.
+func notObeyed(instance *v1.MySQLInstance, o observation) []string {
+	spec := &instance.Spec
+	var list []string
+	if *spec.Replicas > 1 {
+		list = append(list, "spec.replicas: the servers run, but they do not follow the primary yet, "+
+			"and the read Service has no endpoints")
+	}
+	if o.claimSize != nil && spec.Storage.VolumeSize.Cmp(*o.claimSize) > 0 {
+		list = append(list, fmt.Sprintf("spec.storage.size: the volumes keep the size they were made with, %s", o.claimSize))
+	}
+	if o.primaryRootSecret != "" && o.rootSecret != "" && o.primaryRootSecret != o.rootSecret {
+		list = append(list, "spec.credentials: the data was made with the password of another Secret, "+
+			"and the servers keep that password")
+	}
+	if spec.Backup != nil {
+		list = append(list, "spec.backup: no backups are made")
+	}
+	if spec.MaintenanceWindow != nil {
+		list = append(list, "spec.maintenanceWindow: changes do not wait for it")
+	}
+	if spec.MinorUpgradePolicy == v1.MinorUpgradeAutomatic {
+		list = append(list, "spec.minorUpgradePolicy: nothing is upgraded automatically")
+	}
+	return list
+}

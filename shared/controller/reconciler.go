@@ -1,0 +1,160 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	policyv1ac "k8s.io/client-go/applyconfigurations/policy/v1"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/duet-api/duet/shared/api/mysql/v1"
+)
+
+// blockedRetry is how long a blocked instance waits for another look. Secrets and children are watched; this is for
+// what is not, such as a foreign object that bears a child's name.
+const blockedRetry = time.Minute
+
+// Reconciler makes the world look as one instance asks. All that it touches is given to it.
+type Reconciler struct {
+	// Client writes, and reads from caches that hold only what carries the controller's label.
+	Client client.Client
+	// Reader reads from the API server: for what is not cached, and where a stale answer would do harm.
+	Reader client.Reader
+	// Validate repeats the API's rules, because not every profile of every form knows all of them. An instance that
+	// breaks one is reported and left as it is.
+	Validate func(*v1.MySQLInstance) field.ErrorList
+	// ImageRepository of the MySQL server; the tag is the version.
+	ImageRepository string
+	// Random is where passwords come from.
+	Random   io.Reader
+	Clock    clock.PassiveClock
+	Recorder events.EventRecorder
+	Metrics  *Metrics
+}
+
+// Reconcile does one pass over an instance: validate, apply the children, write the status.
+func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	instance := &v1.MySQLInstance{}
+	if err := r.Client.Get(ctx, request.NamespacedName, instance); err != nil {
+		// Gone, and with it everything that it owns: the garbage collector's work, not the controller's.
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	// The API has done this already, unless somebody stored the object before a field had its default.
+	v1.SetObjectDefaults_MySQLInstance(instance)
+
+	if instance.DeletionTimestamp != nil {
+		return reconcile.Result{}, r.reconcileDeletion(ctx, instance)
+	}
+	f, wrote, err := r.reconcileChildren(ctx, instance)
+	if namespaceIsTerminating(err) {
+		log.FromContext(ctx).V(1).Info("the namespace is being deleted, and the instance with it")
+		return reconcile.Result{}, nil
+	}
+	obstacle, err := splitBlocked(err)
+	if err != nil && !wrote {
+		// Nothing is known that the status does not say already, and the API server may be what fails.
+		return reconcile.Result{}, err
+	}
+	o, observeErr := r.observe(ctx, instance)
+	if observeErr != nil {
+		return reconcile.Result{}, errors.Join(err, observeErr)
+	}
+	o.blocked, o.writing, o.rootSecret = obstacle, wrote || err != nil, f.rootSecretIdentity
+	status := statusOf(instance, o, metav1.NewTime(r.Clock.Now()))
+	if err := errors.Join(err, r.writeStatus(ctx, instance, status)); err != nil {
+		return reconcile.Result{}, err
+	}
+	if obstacle != nil {
+		return reconcile.Result{RequeueAfter: blockedRetry}, nil
+	}
+	return reconcile.Result{}, nil
+}
+
+func (r *Reconciler) reconcileDeletion(ctx context.Context, instance *v1.MySQLInstance) error {
+	message, err := r.finalize(ctx, instance)
+	if err != nil || message == "" {
+		return err
+	}
+	status := deletingStatus(instance, message, metav1.NewTime(r.Clock.Now()))
+	return client.IgnoreNotFound(r.writeStatus(ctx, instance, status))
+}
+
+// reconcileChildren applies the children in the order in which they need each other. It says what they were made of,
+// and whether it wrote any. The first error ends it: the next pass begins from the start, and finds what was done.
+func (r *Reconciler) reconcileChildren(ctx context.Context, instance *v1.MySQLInstance) (f facts, wrote bool, err error) {
+	if errs := r.Validate(instance); len(errs) > 0 {
+		return f, false, &blocked{reason: ReasonInvalidSpec, message: fmt.Sprintf(
+			"the instance is left as it is: %v", errs.ToAggregate())}
+	}
+	if err := r.ensureFinalizer(ctx, instance); err != nil {
+		return f, false, err
+	}
+	if f, err = r.gatherFacts(ctx, instance); err != nil {
+		return f, false, err
+	}
+	for _, child := range r.children(instance, f) {
+		changed, err := child(ctx)
+		wrote = wrote || changed
+		if err != nil {
+			return f, wrote, err
+		}
+	}
+	return f, wrote, nil
+}
+
+// children are the writes of one pass, one for each child. Each says whether there was something to write.
+func (r *Reconciler) children(instance *v1.MySQLInstance, f facts) []func(context.Context) (bool, error) {
+	children := []func(context.Context) (bool, error){
+		applying(r, instance, &corev1.ConfigMap{}, configuration(instance, f), corev1ac.ExtractConfigMap),
+		applying(r, instance, &corev1.Service{}, headlessService(instance), corev1ac.ExtractService),
+		applying(r, instance, &corev1.Service{}, primaryService(instance), corev1ac.ExtractService),
+		applying(r, instance, &corev1.Service{}, readService(instance), corev1ac.ExtractService),
+		applying(r, instance, &policyv1.PodDisruptionBudget{}, podDisruptionBudget(instance),
+			policyv1ac.ExtractPodDisruptionBudget),
+		applying(r, instance, &appsv1.StatefulSet{}, statefulSet(instance, f, r.ImageRepository+":"+instance.Spec.Version),
+			appsv1ac.ExtractStatefulSet),
+	}
+	if instance.Spec.Credentials == nil {
+		secret := applying(r, instance, &corev1.Secret{}, rootSecret(instance), corev1ac.ExtractSecret)
+		children = slices.Insert(children, 0, secret)
+	}
+	return children
+}
+
+// splitBlocked takes what has to be reported apart from what only has to be tried again.
+func splitBlocked(err error) (*blocked, error) {
+	var b *blocked
+	if errors.As(err, &b) {
+		return b, nil
+	}
+	return nil, err
+}
+
+// conflictsAreQuiet keeps what is no fault out of the log of errors: somebody else wrote first, and the next pass sees
+// what they wrote.
+func conflictsAreQuiet(inner reconcile.Reconciler) reconcile.Reconciler {
+	return reconcile.Func(func(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+		result, err := inner.Reconcile(ctx, request)
+		if apierrors.IsConflict(err) {
+			log.FromContext(ctx).V(1).Info("somebody else wrote first, trying again", "reason", err.Error())
+			return reconcile.Result{RequeueAfter: time.Second}, nil
+		}
+		return result, err
+	})
+}
