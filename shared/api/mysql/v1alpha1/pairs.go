@@ -60,7 +60,7 @@ var resources = pair[v1.Resources, InstanceClass]{
 
 var storageSize = pair[resource.Quantity, int32]{
 	v1: "spec.storage.size", v1alpha1: "storageGB",
-	toV1: gibibytes, fromV1: wholeGibibytes, sameV1: sameQuantity, sameV1alpha1: same[int32],
+	toV1: gibibytes, fromV1: WholeGibibytes, sameV1: sameQuantity, sameV1alpha1: same[int32],
 }
 
 var storageClass = optionalString("spec.storage.storageClassName", "storageClass")
@@ -150,19 +150,22 @@ const (
 var backupSize = pair[resource.Quantity, *int32]{
 	v1: "spec.backup.storage.size", v1alpha1: "backupStorageGB",
 	toV1: func(n *int32) resource.Quantity {
-		if n == nil {
+		switch {
+		case n == nil:
 			return resource.Quantity{}
+		case *n == 0:
+			return resource.MustParse("0")
 		}
 		return gibibytes(*n)
 	},
 	fromV1: func(q resource.Quantity) *int32 {
-		if q.IsZero() {
+		if q.Format == "" { // not even a zero was given
 			return nil
 		}
-		n := wholeGibibytes(q)
+		n := WholeGibibytes(q)
 		return &n
 	},
-	sameV1:       sameQuantity,
+	sameV1:       func(a, b resource.Quantity) bool { return a.Format == "" == (b.Format == "") && sameQuantity(a, b) },
 	sameV1alpha1: func(a, b *int32) bool { return samePointer(a, b, same) },
 }
 
@@ -249,8 +252,8 @@ func gibibytes(n int32) resource.Quantity {
 	return *resource.NewQuantity(int64(n)*gibibyte, resource.BinarySI)
 }
 
-// wholeGibibytes rounds up: a client that then sets the next number only grows the volume.
-func wholeGibibytes(q resource.Quantity) int32 {
+// WholeGibibytes rounds up: a client that then sets the next number only grows the volume.
+func WholeGibibytes(q resource.Quantity) int32 {
 	switch {
 	case q.CmpInt64(math.MaxInt32*gibibyte) >= 0:
 		return math.MaxInt32
