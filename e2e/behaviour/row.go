@@ -1,0 +1,113 @@
+package behaviour
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/duet-api/duet/shared/install"
+)
+
+// Group is a part of the comparison.
+type Group string
+
+// Groups, in the order a reader meets them.
+const (
+	Machinery   Group = "API machinery"
+	Validation  Group = "Validation and defaulting"
+	Versioning  Group = "Versioning and conversion"
+	Subresource Group = "Subresources"
+	Storage     Group = "Storage"
+	Security    Group = "Security"
+	Operations  Group = "Operations"
+	Clients     Group = "Clients"
+)
+
+// Flag is how a row relates to the official documentation.
+type Flag string
+
+// Flags.
+const (
+	// Documented: the forms differ, and the documentation says so.
+	Documented Flag = "documented"
+	// Undocumented: the forms differ, and the documentation does not say so.
+	Undocumented Flag = "undocumented"
+	// Parity: the forms do the same. The aggregated form may have had to work for it.
+	Parity Flag = "parity"
+	// Outdated: the documentation says something else than Kubernetes 1.36 does.
+	Outdated Flag = "docs outdated"
+)
+
+// Labels that rows carry beside their group.
+const (
+	// Slow rows take more than a few seconds.
+	Slow = "slow"
+)
+
+// Expectation is what each form is expected to do, in the words of the observation.
+type Expectation struct {
+	CRD        string
+	Aggregated string
+}
+
+// Both expects the same of both forms.
+func Both(summary string) Expectation { return Expectation{CRD: summary, Aggregated: summary} }
+
+// Of is the expectation of one form.
+func (e Expectation) Of(form string) string {
+	if form == install.Aggregated {
+		return e.Aggregated
+	}
+	return e.CRD
+}
+
+// Row is one line of the comparison.
+type Row struct {
+	// ID never changes; other pages refer to it.
+	ID    string
+	Group Group
+	Title string
+	// Why a user cares, in one sentence.
+	Why string
+	// Source is where the claim comes from: a page, a KEP, an issue or a file of Kubernetes.
+	Source string
+	Flag   Flag
+	Labels []string
+	// Needs are what a form must be able to do for the row to say anything. A difference between the forms is not a
+	// need: it is what the row is there to show.
+	Needs  []install.Capability
+	Expect Expectation
+	// Probe looks. It works in the subject's namespace, which it has to itself, and asks nothing about the form.
+	Probe func(context.Context, *Subject) (Observation, error)
+}
+
+// Rows are all rows, by group and then in the order of the reference.
+func Rows() []Row {
+	return slices.Concat(
+		machineryRows, patchRows, watchRows, listRows, decodingRows, metadataRows, discoveryRows,
+		validationRows, admissionRows,
+		versioningRows,
+		subresourceRows,
+		storageRows,
+		securityRows,
+		clientRows,
+	)
+}
+
+// observed makes an observation from a format.
+func observed(format string, args ...any) (Observation, error) {
+	return Observation{Summary: fmt.Sprintf(format, args...)}, nil
+}
+
+// Slow is whether the row takes more than a few seconds, most of them waiting.
+func (r Row) Slow() bool { return slices.Contains(r.Labels, Slow) }
+
+// missing is why a subject cannot show a row, or empty.
+func (r Row) missing(s *Subject) string {
+	for _, need := range r.Needs {
+		if !s.Capabilities.Has(need) {
+			return fmt.Sprintf("the %s form's profile %s has no %s", s.Form, s.Profile, need)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,164 @@
+package behaviour
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+)
+
+const (
+	// parallelRows run at once: enough to fill the waits, few enough not to disturb each other on two cores.
+	parallelRows = 6
+	// rowTimeout ends a probe that hangs. It is long, since the garbage collector and the quota controller look for new
+	// kinds every half minute only.
+	rowTimeout = 2 * time.Minute
+	// cleanupTimeout is how long a row's namespace may take to go. It is generous, since a namespace is deleted in
+	// passes, and a pass that meets an unready API waits.
+	cleanupTimeout = 90 * time.Second
+	// namespaceLabel marks the namespaces of rows, with the row's ID.
+	namespaceLabel = "duet.example.com/row"
+)
+
+// Run looks at every row on one form and returns the results in the rows' order. Each row has a namespace of its own,
+// which is gone when Run returns; where it is not, the row's result says so. Progress, if given, is called with each
+// result as it comes, one at a time. When the context ends, the rows that are left are reported as errors.
+func Run(ctx context.Context, subject *Subject, rows []Row, progress func(Result)) []Result {
+	results := make([]Result, len(rows))
+	left := make([]error, len(rows))
+	var report sync.Mutex
+	var running, cleaning sync.WaitGroup
+	next := make(chan int)
+	for range min(parallelRows, len(rows)) {
+		running.Go(func() {
+			for i := range next {
+				var clean func() error
+				results[i], clean = runRow(ctx, subject, rows[i])
+				// Namespaces take seconds to go, most of them spent waiting: the next row need not wait as well.
+				cleaning.Go(func() { left[i] = clean() })
+				if progress != nil {
+					report.Lock()
+					progress(results[i])
+					report.Unlock()
+				}
+			}
+		})
+	}
+	for _, i := range slowFirst(rows) {
+		next <- i
+	}
+	close(next)
+	running.Wait()
+	cleaning.Wait()
+	for i, err := range left {
+		if err != nil {
+			results[i].Unexpected = true
+			results[i].Error = strings.TrimSpace(results[i].Error + "\n" + err.Error())
+		}
+	}
+	return results
+}
+
+// slowFirst orders the rows' indices so that the wait of the slow ones is spent on the others.
+func slowFirst(rows []Row) []int {
+	order := make([]int, len(rows))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		switch slowA, slowB := rows[a].Slow(), rows[b].Slow(); {
+		case slowA == slowB:
+			return 0
+		case slowA:
+			return -1
+		default:
+			return 1
+		}
+	})
+	return order
+}
+
+// runRow looks at one row and returns what removes its namespace.
+func runRow(ctx context.Context, subject *Subject, row Row) (Result, func() error) {
+	began := time.Now()
+	result := Result{
+		ID: row.ID, Group: row.Group, Title: row.Title, Why: row.Why, Source: row.Source, Flag: row.Flag,
+		Form: subject.Form, Profile: subject.Profile, Expected: row.Expect.Of(subject.Form),
+	}
+	if result.NotApplicable = row.missing(subject); result.NotApplicable != "" {
+		return result, func() error { return nil }
+	}
+	observation, clean, err := look(ctx, subject, row)
+	result.Observed, result.Evidence = observation.Summary, observation.Evidence
+	if err != nil {
+		result.Error = err.Error()
+	}
+	result.Unexpected = err != nil || result.Observed != result.Expected
+	result.Duration = time.Since(began)
+	return result, clean
+}
+
+// look gives the row a namespace and runs its probe there. It returns what removes the namespace, whatever the probe
+// came to.
+func look(ctx context.Context, subject *Subject, row Row) (Observation, func() error, error) {
+	nothing := func() error { return nil }
+	config := rest.CopyConfig(subject.Config)
+	config.QPS = -1
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return Observation{}, nothing, fmt.Errorf("could not make a client: %w", err)
+	}
+	namespace, err := client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		GenerateName: "duet-row-" + strings.ToLower(row.ID) + "-", Labels: map[string]string{namespaceLabel: row.ID},
+	}}, metav1.CreateOptions{})
+	if err != nil {
+		return Observation{}, nothing, fmt.Errorf("could not create a namespace for the row: %w", err)
+	}
+	clean := func() error { return removeNamespace(context.WithoutCancel(ctx), client, namespace.Name) }
+	own, err := subject.within(namespace.Name)
+	if err != nil {
+		return Observation{}, clean, err
+	}
+	observation, err := probe(ctx, own, row)
+	if observation.Evidence == nil {
+		observation.Evidence = own.recorder.Exchanges()
+	}
+	return observation, clean, err
+}
+
+// probe runs a row's probe. A probe that panics is one row without an observation, not the end of the run.
+func probe(ctx context.Context, subject *Subject, row Row) (observation Observation, err error) {
+	ctx, cancel := context.WithTimeout(ctx, rowTimeout)
+	defer cancel()
+	defer func() {
+		if reason := recover(); reason != nil {
+			observation, err = Observation{}, fmt.Errorf("the probe panicked: %v\n%s", reason, debug.Stack())
+		}
+	}()
+	return row.Probe(ctx, subject)
+}
+
+func removeNamespace(ctx context.Context, client kubernetes.Interface, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, cleanupTimeout)
+	defer cancel()
+	err := client.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("could not delete the row's namespace: %w", err)
+	}
+	return eventually(ctx, "the row's namespace "+name+" go", func(ctx context.Context) (bool, error) {
+		_, err := client.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return true, nil
+		}
+		return false, err
+	})
+}

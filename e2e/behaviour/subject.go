@@ -1,0 +1,130 @@
+package behaviour
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"github.com/duet-api/duet/e2e/fixture"
+	"github.com/duet-api/duet/e2e/wire"
+	"github.com/duet-api/duet/shared/install"
+)
+
+// Subject is one form on one cluster, as the probes see it.
+type Subject struct {
+	// Form and Profile that serve the group, as shared/install names them.
+	Form    string
+	Profile string
+	// Capabilities of that form and profile.
+	Capabilities sets.Set[install.Capability]
+	// Config is an administrator's access.
+	Config *rest.Config
+	// User returns access for a user who has no rights yet. Without it the administrator impersonates the user, which
+	// works on any cluster.
+	User func(name string, groups ...string) (*rest.Config, error)
+	// Namespace is where a probe works. Run sets it, to a namespace of the row's own.
+	Namespace string
+
+	recorder *wire.Recorder
+	client   *wire.Client
+}
+
+// within returns the subject as one row sees it: in its own namespace, with its own record.
+func (s *Subject) within(namespace string) (*Subject, error) {
+	own := *s
+	own.Namespace = namespace
+	own.recorder = &wire.Recorder{}
+	own.Config = own.recorder.Wrap(s.Config)
+	client, err := wire.New(own.Config)
+	if err != nil {
+		return nil, err
+	}
+	own.client = client
+	return &own, nil
+}
+
+// as returns a client of a user who is known but has no rights.
+func (s *Subject) as(name string, groups ...string) (*wire.Client, error) {
+	if s.User == nil {
+		config := rest.CopyConfig(s.Config)
+		config.Impersonate = rest.ImpersonationConfig{UserName: name, Groups: groups}
+		return wire.New(config)
+	}
+	config, err := s.User(name, groups...)
+	if err != nil {
+		return nil, fmt.Errorf("could not get access for user %s: %w", name, err)
+	}
+	return wire.New(s.recorder.Wrap(config))
+}
+
+// kubernetes returns a client of the built-in kinds.
+func (s *Subject) kubernetes() (kubernetes.Interface, error) {
+	client, err := kubernetes.NewForConfig(s.Config)
+	if err != nil {
+		return nil, fmt.Errorf("could not make a client: %w", err)
+	}
+	return client, nil
+}
+
+// path of the collection in v1, or of what follows in it.
+func (s *Subject) path(rest ...string) string { return fixture.Path(fixture.V1, s.Namespace, rest...) }
+
+// alpha is the same path in v1alpha1.
+func (s *Subject) alpha(rest ...string) string {
+	return fixture.Path(fixture.V1alpha1, s.Namespace, rest...)
+}
+
+func (s *Subject) get(ctx context.Context, path string, options ...wire.Option) (*wire.Answer, error) {
+	return s.client.Send(ctx, "GET", path, nil, options...)
+}
+
+func (s *Subject) post(ctx context.Context, path string, body any, options ...wire.Option) (*wire.Answer, error) {
+	return s.client.Send(ctx, "POST", path, body, options...)
+}
+
+func (s *Subject) put(ctx context.Context, path string, body any, options ...wire.Option) (*wire.Answer, error) {
+	return s.client.Send(ctx, "PUT", path, body, options...)
+}
+
+func (s *Subject) patch(ctx context.Context, path string, body any, options ...wire.Option) (*wire.Answer, error) {
+	return s.client.Send(ctx, "PATCH", path, body, options...)
+}
+
+func (s *Subject) delete(ctx context.Context, path string, body any, options ...wire.Option) (*wire.Answer, error) {
+	return s.client.Send(ctx, "DELETE", path, body, options...)
+}
+
+// create stores an object in v1. Refusal is an error: it is for what a probe needs, not for what it looks at.
+func (s *Subject) create(ctx context.Context, object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	return stored(s.post(ctx, s.path(), object))
+}
+
+// read gets an object in v1.
+func (s *Subject) read(ctx context.Context, name string) (*unstructured.Unstructured, error) {
+	return stored(s.get(ctx, s.path(name)))
+}
+
+// stored turns an answer into the object it holds; a refusal is an error.
+func stored(answer *wire.Answer, err error) (*unstructured.Unstructured, error) {
+	if err != nil {
+		return nil, err
+	}
+	return answer.Object()
+}
+
+// pollInterval is how often a probe looks again for what takes a moment.
+const pollInterval = 50 * time.Millisecond
+
+// eventually waits until a condition holds, or until the context ends: then the error says what it waited for.
+func eventually(ctx context.Context, what string, condition func(context.Context) (bool, error)) error {
+	if err := wait.PollUntilContextCancel(ctx, pollInterval, true, condition); err != nil {
+		return fmt.Errorf("could not see %s: %w", what, err)
+	}
+	return nil
+}
