@@ -162,7 +162,7 @@ func (c *comparison) bench(ctx context.Context) (*report.Bench, error) {
 	}
 	scenarios := scenario.All()
 	c.step(4, "benchmark %q: %d arms, %d scenarios, %d rounds, about %s", c.Bench.Name, len(arms), len(scenarios), c.Bench.Rounds,
-		c.Bench.Duration(len(arms), len(scenarios)).Round(time.Second))
+		c.Bench.Duration(len(arms), scenarios).Round(time.Second))
 	return bench.Run(ctx, bench.Options{
 		Arms: arms, Scenarios: scenarios, Profile: c.Bench, Seed: c.Seed, Usage: c.usage, Progress: c.progress(),
 	})

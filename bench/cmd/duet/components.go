@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -114,6 +115,11 @@ func listComponents(ctx context.Context, out io.Writer, runner process.Runner, f
 	if format == "table" {
 		return printComponents(out, statuses)
 	}
+	return printEncoded(out, encodeComponents(statuses), format)
+}
+
+// encodeComponents turns processes into what is printed for programs.
+func encodeComponents(statuses []process.Status) []component {
 	components := make([]component, 0, len(statuses))
 	for _, s := range statuses {
 		components = append(components, component{
@@ -121,17 +127,19 @@ func listComponents(ctx context.Context, out io.Writer, runner process.Runner, f
 			CPUSeconds: s.CPU.Seconds(), RSSBytes: s.RSSBytes, LogFile: s.LogFile, Command: append([]string{s.Spec.Path}, s.Spec.Args...),
 		})
 	}
-	data, err := json.MarshalIndent(components, "", "  ")
+	return components
+}
+
+// printEncoded prints a value for programs, as json or yaml.
+func printEncoded(out io.Writer, value any, format string) error {
+	data, err := json.MarshalIndent(value, "", "  ")
 	if err == nil && format == "yaml" {
 		data, err = yaml.JSONToYAML(data)
 	}
 	if err != nil {
-		return fmt.Errorf("could not encode the list: %w", err)
+		return fmt.Errorf("could not encode the answer: %w", err)
 	}
-	if format == "json" {
-		data = append(data, '\n')
-	}
-	_, err = out.Write(data)
+	_, err = fmt.Fprintln(out, strings.TrimSuffix(string(data), "\n"))
 	return err
 }
 

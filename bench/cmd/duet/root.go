@@ -16,6 +16,11 @@ var commands = []func(genericiooptions.IOStreams) *cobra.Command{
 	newDownCommand,
 	newComponentsCommand,
 	newKubectlCommand,
+	newBuildCommand,
+	newInstallCommand,
+	newUninstallCommand,
+	newStatusCommand,
+	newCompareCommand,
 	newSuperviseCommand,
 }
 
@@ -23,7 +28,9 @@ var commands = []func(genericiooptions.IOStreams) *cobra.Command{
 const groupControlPlane = "control-plane"
 
 var groups = []*cobra.Group{
+	{ID: groupComparison, Title: "The main job:"},
 	{ID: groupControlPlane, Title: "The control plane on this machine:"},
+	{ID: groupInstallation, Title: "The form that serves the API:"},
 }
 
 func newRootCommand(streams genericiooptions.IOStreams) *cobra.Command {
@@ -34,8 +41,13 @@ func newRootCommand(streams genericiooptions.IOStreams) *cobra.Command {
 as a CustomResourceDefinition with webhooks, and by an aggregated API server.
 
 Everything runs on this machine, on a real control plane that the first "duet up" builds.`,
-		Example: `  duet up
-  duet kubectl get namespaces
+		Example: `  # Compare the two forms, and read the report
+  duet compare
+
+  # Use one of them
+  duet up
+  duet install --impl aggregated
+  duet kubectl get mysqlinstances -A
   duet down`,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
@@ -56,6 +68,7 @@ Everything runs on this machine, on a real control plane that the first "duet up
 // needsCommand makes a command that only groups others: alone it shows its help, and an unknown word gets a hint.
 func needsCommand(cmd *cobra.Command) {
 	cmd.Args = cobra.ArbitraryArgs
+	cmd.SuggestionsMinimumDistance = 2
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return cmd.Help()

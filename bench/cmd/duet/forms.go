@@ -1,0 +1,33 @@
+package main
+
+import (
+	"fmt"
+
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	aggregatedimpl "github.com/duet-api/duet/aggregated-impl"
+	crdimpl "github.com/duet-api/duet/crd-impl"
+	"github.com/duet-api/duet/shared/controlplane"
+	"github.com/duet-api/duet/shared/install"
+)
+
+// forms are the two ways to serve the API, in the order in which they are listed. This is the one place of the command
+// line that names them.
+var forms = install.Forms{crdimpl.Form{}, aggregatedimpl.Form{}}
+
+const groupInstallation = "installation"
+
+// installer opens the control plane that a command is about, and prepares to install to it.
+func (l *location) installer(streams genericiooptions.IOStreams) (*install.Installer, error) {
+	plane, err := controlplane.Open(l.dir)
+	if err != nil {
+		return nil, err
+	}
+	environment, err := install.NewEnvironment(plane, "")
+	if err != nil {
+		return nil, err
+	}
+	return install.NewInstaller(environment, forms, func(format string, args ...any) {
+		fmt.Fprintf(streams.ErrOut, format+"\n", args...)
+	})
+}
