@@ -210,7 +210,7 @@ const (
 )
 
 // TLS is how clients may or must encrypt.
-// +kubebuilder:validation:XValidation:rule="self.mode != 'Required' || has(self.secretName)",reason=FieldValueRequired,fieldPath=".secretName",message="is required with mode Required"
+// +kubebuilder:validation:XValidation:rule="!has(self.mode) || self.mode != 'Required' || has(self.secretName)",reason=FieldValueRequired,fieldPath=".secretName",message="is required with mode Required"
 type TLS struct {
 	// mode is Disabled, Preferred or Required.
 	// +optional

@@ -79,7 +79,7 @@ const (
 //
 // +k8s:conversion-gen=false
 // +kubebuilder:validation:XValidation:rule=`(has(self.storageClass) ? self.storageClass : "") == (has(oldSelf.storageClass) ? oldSelf.storageClass : "")`,fieldPath=".storageClass",message="is set at creation or never"
-// +kubebuilder:validation:XValidation:rule="self.sslMode != 'REQUIRED' || (has(self.sslSecret) && size(self.sslSecret) > 0)",reason=FieldValueRequired,fieldPath=".sslSecret",message="is required with sslMode REQUIRED"
+// +kubebuilder:validation:XValidation:rule="!has(self.sslMode) || self.sslMode != 'REQUIRED' || (has(self.sslSecret) && size(self.sslSecret) > 0)",reason=FieldValueRequired,fieldPath=".sslSecret",message="is required with sslMode REQUIRED"
 type MySQLInstanceSpec struct {
 	// engineVersion is the MySQL version, X.Y.Z, of a supported release series (8.0, 8.4, 9.x).
 	// +required
