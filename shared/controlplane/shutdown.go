@@ -27,7 +27,8 @@ func Shutdown(ctx context.Context, dir string) (wasUp bool, err error) {
 		return false, nil // and nothing is put into a directory that is not Duet's
 	}
 	client := process.NewClient(process.SocketPath(dir))
-	asked := client.Shutdown(ctx) == nil
+	info, err := client.Info(ctx)
+	asked := err == nil && client.Shutdown(ctx) == nil
 
 	var supervised *process.AlreadySupervisedError
 	err = wait.PollUntilContextTimeout(ctx, lockEvery, shutdownTimeout, true, func(ctx context.Context) (bool, error) {
@@ -42,7 +43,10 @@ func Shutdown(ctx context.Context, dir string) (wasUp bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		return true, supervisor.Close(ctx)
+		if err := supervisor.Close(ctx); err != nil {
+			return false, err
+		}
+		return !asked || !process.Alive(info.PID), nil
 	})
 	if wait.Interrupted(err) && ctx.Err() == nil {
 		return asked, fmt.Errorf("could not stop the control plane in %s within %s: it is still stopping", dir, shutdownTimeout)

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -80,14 +81,24 @@ func endOrphans(dir string) error {
 }
 
 func (r record) alive() bool {
+	if !Alive(r.PID) {
+		return false
+	}
 	p, err := process.NewProcess(int32(r.PID))
 	if err != nil {
 		return false
 	}
 	created, err := p.CreateTime()
-	if err != nil || created < r.CreatedMillis-createdTolerance || created > r.CreatedMillis+createdTolerance {
+	return err == nil && created >= r.CreatedMillis-createdTolerance && created <= r.CreatedMillis+createdTolerance
+}
+
+// Alive says whether a process with that number runs on this machine. One that has ended, and only waits for its parent
+// to notice, does not.
+func Alive(pid int) bool {
+	p, err := process.NewProcess(int32(pid))
+	if err != nil {
 		return false
 	}
 	status, err := p.Status()
-	return err == nil && len(status) > 0 && status[0] != process.Zombie
+	return err == nil && !slices.Contains(status, process.Zombie)
 }

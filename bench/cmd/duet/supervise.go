@@ -1,13 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"os"
-	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/duet-api/duet/shared/process"
@@ -35,23 +35,27 @@ func newSuperviseCommand(genericiooptions.IOStreams) *cobra.Command {
 
 // supervise runs until the context ends or a client asks for the end, and then stops all processes in order.
 func supervise(ctx context.Context, dir string) (err error) {
-	supervisor, err := process.NewSupervisor(dir)
+	supervisor, err := newSupervisor(ctx, dir)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, supervisor.Close(context.WithoutCancel(ctx))) }()
-	socket := process.SocketPath(dir)
-	listener, err := process.Listen(socket)
+	listener, err := process.Listen(process.SocketPath(dir))
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if removeErr := os.Remove(socket); removeErr != nil && !os.IsNotExist(removeErr) {
-			err = errors.Join(err, fmt.Errorf("could not remove the socket: %w", removeErr))
-		}
-	}()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	server := &process.Server{Runner: supervisor, Shutdown: sync.OnceFunc(cancel)}
+	server := &process.Server{Runner: supervisor, Shutdown: cancel}
 	return server.Serve(ctx, listener)
+}
+
+// newSupervisor waits while the last supervisor of the directory is still stopping its processes.
+func newSupervisor(ctx context.Context, dir string) (supervisor *process.Supervisor, err error) {
+	waitErr := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, supervisorTimeout, true, func(context.Context) (bool, error) {
+		supervisor, err = process.NewSupervisor(dir)
+		var inUse *process.AlreadySupervisedError
+		return !errors.As(err, &inUse), nil
+	})
+	return supervisor, cmp.Or(err, waitErr)
 }

@@ -20,8 +20,9 @@ import (
 )
 
 const (
-	// supervisorTimeout is how long a new supervisor may take until it answers. It only has to open a socket.
-	supervisorTimeout = 20 * time.Second
+	// supervisorTimeout is how long a new supervisor may take until it answers. It only has to open a socket, but the
+	// one before it may still be stopping its processes.
+	supervisorTimeout = time.Minute
 	// supervisorName is the name of the supervisor's own log.
 	supervisorName = "duet"
 )
@@ -136,21 +137,23 @@ func ensureSupervisor(ctx context.Context, client *process.Client, where locatio
 
 	err = wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, supervisorTimeout, true, func(ctx context.Context) (bool, error) {
 		if info, err := client.Info(ctx); err == nil {
-			// Another duet up may have been faster; then its supervisor answers and this one gave up.
 			started = info.PID == cmd.Process.Pid
 			return true, nil
 		}
 		select {
 		case <-ended:
-			tail, err := process.LogTail(logFile, 3)
-			return false, errors.Join(fmt.Errorf("the supervisor ended; %s ends with: %s", logFile, strings.Join(tail, "; ")), err)
+			tail, err := process.LogTail(logFile, 1)
+			return false, errors.Join(fmt.Errorf("it ended with %q", strings.Join(tail, " ")), err)
 		default:
 			return false, nil
 		}
 	})
-	if err != nil {
+	if !started {
+		// It did not get ready, or another duet up was faster and it waits for the directory in vain.
 		_ = cmd.Process.Kill()
-		return false, fmt.Errorf("could not start the supervisor: %w", err)
+	}
+	if err != nil {
+		return false, fmt.Errorf("could not start the supervisor: %w; see %s", err, logFile)
 	}
 	return started, nil
 }
