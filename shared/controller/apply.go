@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -10,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -55,9 +57,11 @@ func apply[O client.Object, C applyConfiguration](
 		return false, fmt.Errorf("could not tell the kind of a child: %w", err)
 	}
 	key := client.ObjectKey{Namespace: instance.Namespace, Name: *desired.GetName()}
+	exists := true
 	err = r.Client.Get(ctx, key, live)
 	switch {
 	case apierrors.IsNotFound(err):
+		exists = false
 		// The cache shows only what carries the controller's label. Before something is made, look at what is there.
 		found := &metav1.PartialObjectMetadata{}
 		found.SetGroupVersionKind(gvk)
@@ -83,13 +87,32 @@ func apply[O client.Object, C applyConfiguration](
 			return false, nil
 		}
 	}
-	if err := r.Client.Apply(ctx, desired, client.FieldOwner(FieldManager), client.ForceOwnership); err != nil {
+	err = r.Client.Apply(ctx, desired, client.FieldOwner(FieldManager), client.ForceOwnership)
+	if apierrors.IsInvalid(err) && exists {
+		err = r.replaceLists(ctx, live, desired)
+	}
+	if err != nil {
 		r.Metrics.childFailed(gvk.Kind)
 		return false, refusal(fmt.Errorf("could not apply %s %s: %w", gvk.Kind, key.Name, err))
 	}
 	r.Metrics.childApplied(gvk.Kind)
 	log.FromContext(ctx).V(1).Info("applied", "kind", gvk.Kind, "child", key.Name)
 	return true, nil
+}
+
+// replaceLists applies a child to which somebody added what cannot be beside the controller's fields: a Service's port of
+// the same name, say. An apply merges lists, so it cannot take such an entry away; a merge patch puts the desired lists
+// in the place of the live ones. If the desired fields are what is invalid, the answer is the same error again.
+func (r *Reconciler) replaceLists(ctx context.Context, live client.Object, desired applyConfiguration) error {
+	content, err := json.Marshal(desired)
+	if err != nil {
+		return fmt.Errorf("could not write as JSON: %w", err)
+	}
+	patch := client.RawPatch(types.MergePatchType, content)
+	if err := r.Client.Patch(ctx, live, patch, client.FieldOwner(FieldManager)); err != nil {
+		return err
+	}
+	return r.Client.Apply(ctx, desired, client.FieldOwner(FieldManager), client.ForceOwnership)
 }
 
 // applying is apply for later.

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
 
+	"github.com/duet-api/duet/shared/api/mysql/sysvar"
 	"github.com/duet-api/duet/shared/api/mysql/v1"
 )
 
@@ -210,6 +211,24 @@ func TestOptionFile(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestOwnedSettingsAreRefusedAsParameters keeps two lists equal: what the controller writes, and what validation says
+// that it does.
+func TestOwnedSettingsAreRefusedAsParameters(t *testing.T) {
+	for _, mode := range []v1.TLSMode{v1.TLSPreferred, v1.TLSRequired} {
+		instance := newInstance(elaborate, func(i *v1.MySQLInstance) { i.Spec.TLS.Mode = mode })
+		for _, s := range ownedSettings(instance, facts{certificate: certificateFacts{hasAuthority: true}}) {
+			if variable, known := sysvar.Lookup(s.name); !known || variable.Owned == "" {
+				t.Errorf("the controller sets %s, and validation lets a parameter of that name through", s.name)
+			}
+		}
+	}
+	for _, s := range defaultSettings(newInstance()) {
+		if variable, known := sysvar.Lookup(s.name); !known || variable.Owned != "" {
+			t.Errorf("%s has a default that no parameter can change", s.name)
+		}
 	}
 }
 

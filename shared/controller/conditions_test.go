@@ -246,6 +246,13 @@ func TestNotObeyed(t *testing.T) {
 		"no volume to compare the password with": {
 			world: func(o *observation) { o.primaryRootSecret = "" },
 		},
+		"a parameter that another field decides": {
+			spec: func(i *v1.MySQLInstance) {
+				i.Spec.TLS.Mode = v1.TLSDisabled
+				i.Spec.Parameters = []v1.Parameter{{Name: "tls_version", Value: "TLSv1.3"}, {Name: "max_connections", Value: "5"}}
+			},
+			want: []string{"spec.parameters[tls_version]"},
+		},
 		"what has no code yet": {
 			spec: func(i *v1.MySQLInstance) {
 				i.Spec.Backup = &v1.Backup{}

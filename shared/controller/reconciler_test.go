@@ -666,6 +666,9 @@ func TestARefusedChildIsReported(t *testing.T) {
 		wantErr    bool
 		wantReason string
 	}{
+		"an answer that stays the same": {
+			err: apierrors.NewInvalid(schema.GroupKind{Kind: "StatefulSet"}, "db", nil), wantReason: "False ChildRefused",
+		},
 		"forbidden by a quota": {err: apierrors.NewForbidden(sets, "db", errors.New("exceeded quota")), wantReason: "False ChildRefused"},
 		"server does not answer": {
 			err: apierrors.NewServiceUnavailable("overloaded"), wantErr: true, wantReason: "True Applying",
@@ -687,6 +690,30 @@ func TestARefusedChildIsReported(t *testing.T) {
 				t.Errorf("Progressing is %q, want %q", got, test.wantReason)
 			}
 		})
+	}
+}
+
+// TestWhatCannotBeBesideTheControllersFieldsGoes: the API server refuses an apply that would leave two ports of one name.
+func TestWhatCannotBeBesideTheControllersFieldsGoes(t *testing.T) {
+	w := newWorld(t, newInstance())
+	w.settle()
+	want := w.snapshot()
+	meddle(w, &corev1.Service{}, "db-primary", func(o *corev1.Service) { o.Spec.Ports[0].Port = 9999 })
+	refused := false
+	w.before = func(write string) error {
+		if write != "apply Service db-primary" || refused {
+			return nil
+		}
+		refused = true
+		return apierrors.NewInvalid(schema.GroupKind{Kind: "Service"}, "db-primary", field.ErrorList{
+			field.Duplicate(field.NewPath("spec", "ports").Index(1).Child("name"), mysqlPortName)})
+	}
+	w.settle()
+	if !refused {
+		t.Fatal("the Service was not applied")
+	}
+	if diff := cmp.Diff(want, w.snapshot(), cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("not as before (-want +got):\n%s", diff)
 	}
 }
 

@@ -45,13 +45,16 @@ func RBAC() ([]*unstructured.Unstructured, error) {
 
 // LocalProcess runs the controller beside a local control plane. path is the program and kubeconfig its account's
 // credentials, both absolute; the addresses are host:port, or "0" for none.
+//
+// It does not elect a leader: the runner of local processes runs one of each name, and a leader that cannot renew its
+// Lease must end, while a local controller has to outlive the kube-apiserver that a fault test takes away.
 func LocalProcess(path, kubeconfig, metricsAddress, probeAddress string) process.Spec {
 	return process.Spec{
 		Name: Name,
 		Path: path,
 		Args: []string{
 			"--kubeconfig=" + kubeconfig,
-			"--leader-election-namespace=" + Namespace,
+			"--leader-elect=false",
 			"--metrics-bind-address=" + metricsAddress,
 			"--health-probe-bind-address=" + probeAddress,
 		},

@@ -67,7 +67,7 @@ func TestLocalProcess(t *testing.T) {
 	spec := config.LocalProcess(filepath.Join(dir, "duet-controller"), filepath.Join(dir, "kubeconfig"), "0", "127.0.0.1:1234")
 	want := []string{
 		"--kubeconfig=" + filepath.Join(dir, "kubeconfig"),
-		"--leader-election-namespace=duet-system",
+		"--leader-elect=false",
 		"--metrics-bind-address=0",
 		"--health-probe-bind-address=127.0.0.1:1234",
 	}
