@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// PayloadBytes is the size of each object as the client sends it, in every kind, give or take the few bytes of
-	// its name and namespace. What the server adds (uid, managed fields) comes on top.
+	// PayloadBytes is the size of each object as the client sends it, in every kind, without the few bytes of its
+	// names, resource version and revision. What the server adds (uid, managed fields) comes on top.
 	PayloadBytes = 2048
 	// corpusSize is the number of different payloads: enough that no answer is the same for long, few enough to be
 	// rendered in a moment.

@@ -24,19 +24,21 @@ const (
 	revisionMark        = "@revision@"
 )
 
-// newTemplate renders an object that has marks in it. The object is padded, by the function, to the wanted number of
-// bytes, counted with the marks as they are.
+// newTemplate renders an object that has each mark in it once. The object is padded, by the function, to the wanted
+// number of bytes outside of its gaps.
 func newTemplate(object any, wantBytes int, pad func(padding string)) (template, error) {
 	pad("")
 	short, err := json.Marshal(object)
 	if err != nil {
 		return template{}, fmt.Errorf("could not render an object of the corpus: %w", err)
 	}
-	if len(short) > wantBytes {
-		return template{}, fmt.Errorf("could not render an object of the corpus in %d bytes: it has %d before padding",
-			wantBytes, len(short))
+	const gaps = len(nameMark + namespaceMark + resourceVersionMark + revisionMark)
+	missing := wantBytes + gaps - len(short)
+	if missing < 0 {
+		return template{}, fmt.Errorf("could not render an object of the corpus in %d bytes: it has %d more before padding",
+			wantBytes, -missing)
 	}
-	pad(strings.Repeat("x", wantBytes-len(short)))
+	pad(strings.Repeat("x", missing))
 	rest, err := json.Marshal(object)
 	if err != nil {
 		return template{}, fmt.Errorf("could not render an object of the corpus: %w", err)

@@ -10,7 +10,8 @@ import (
 
 // Closed keeps a fixed number of operations under way: each worker starts its next one when the last one ends.
 // Latency is the time from the start of an operation to its end: service time, and says nothing of what a caller would
-// have waited who came while the worker was busy.
+// have waited who came while the worker was busy. A cell ends late rather than without a measured operation of each
+// worker.
 type Closed struct {
 	// Workers is the number of operations under way, at least 1.
 	Workers int
@@ -45,7 +46,7 @@ func (c Closed) Run(ctx context.Context, cell Cell) (*Result, error) {
 		group.Go(func() {
 			for ctx.Err() == nil {
 				started := time.Now()
-				if !started.Before(r.end) {
+				if !started.Before(r.end) && r.attempts > r.warmUp {
 					return
 				}
 				done, err := cell.Op(ctx, Call{Worker: worker, N: next.Add(1) - 1})

@@ -61,6 +61,20 @@ func TestClosedLoopMeasuresServiceTime(t *testing.T) {
 	})
 }
 
+func TestSlowOperationsAreMeasuredToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cell := Cell{Op: takes(5 * time.Second), Duration: time.Second, WarmUp: 0.2, Reason: plain}
+		result, err := Closed{Workers: 2}.Run(t.Context(), cell)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if result.Succeeded() != 2 || result.WarmUp != 2 {
+			t.Errorf("%d succeeded after %d to warm up, want one and one of each worker", result.Succeeded(), result.WarmUp)
+		}
+		within(t, "elapsed", int64(result.Elapsed), 9800*time.Millisecond)
+	})
+}
+
 func TestErrorsAreCountedByReasonAndNotTimed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		op := func(_ context.Context, call Call) (time.Time, error) {

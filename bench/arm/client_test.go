@@ -1,0 +1,220 @@
+package arm_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/duet-api/duet/bench/arm"
+	"github.com/duet-api/duet/bench/internal/fakeapi"
+)
+
+func newArm(t *testing.T, server *fakeapi.Server) *arm.Arm {
+	t.Helper()
+	kind, err := arm.MySQLInstances(7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &arm.Arm{
+		Name: "crd", Form: "crd", Plane: "crd", Config: server.Config(), Admin: server.Config(), Namespace: "ns", Kind: kind,
+	}
+}
+
+func newClient(t *testing.T, server *fakeapi.Server) (*arm.Arm, *arm.Client) {
+	t.Helper()
+	a := newArm(t, server)
+	client, err := a.NewClient()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	return a, client
+}
+
+func TestClientSpeaksPlainJSON(t *testing.T) {
+	server := fakeapi.New(t)
+	var seen []string
+	server.Intercept = func(_ http.ResponseWriter, r *http.Request) bool {
+		seen = append(seen, fmt.Sprintf("%s %s accept=%s type=%s gzip=%v", r.Method, r.URL.Path, r.Header.Get("Accept"),
+			r.Header.Get("Content-Type"), r.Header.Get("Accept-Encoding") != ""))
+		return false
+	}
+	a, client := newClient(t, server)
+	var answer bytes.Buffer
+	body := a.Kind.Append(nil, arm.Object{Namespace: "ns", Name: "a"})
+	if _, err := client.Create(t.Context(), "ns", body, &answer); err != nil {
+		t.Fatal(err)
+	}
+	meta, err := arm.ReadMeta(answer.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	body = a.Kind.Append(nil, arm.Object{Namespace: "ns", Name: "a", ResourceVersion: meta.ResourceVersion, Revision: 1})
+	if _, err := client.Update(t.Context(), "ns", "a", body, &answer); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Get(t.Context(), "ns", "a", &answer); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.List(t.Context(), "ns", &answer); err != nil {
+		t.Fatal(err)
+	}
+	items, err := arm.ReadItems(answer.Bytes())
+	if err != nil || len(items) != 1 || items[0].Name != "a" {
+		t.Errorf("items = %v, %v, want a", items, err)
+	}
+	const path = "/apis/mysql.example.com/v1/namespaces/ns/mysqlinstances"
+	want := []string{
+		"POST " + path + " accept=application/json type=application/json gzip=false",
+		"PUT " + path + "/a accept=application/json type=application/json gzip=false",
+		"GET " + path + "/a accept=application/json type= gzip=false",
+		"GET " + path + " accept=application/json type= gzip=false",
+	}
+	if diff := cmp.Diff(want, seen); diff != "" {
+		t.Errorf("unexpected requests (-want +got):\n%s", diff)
+	}
+}
+
+func TestErrorsAreNamed(t *testing.T) {
+	tests := map[string]struct {
+		intercept func(http.ResponseWriter, *http.Request) bool
+		want      string
+	}{
+		"a refusal with a reason": {
+			func(w http.ResponseWriter, _ *http.Request) bool {
+				fakeapi.Fail(w, http.StatusTooManyRequests, "TooManyRequests", "slow down")
+				return true
+			}, "429 TooManyRequests",
+		},
+		"a refusal that is no Status": {
+			func(w http.ResponseWriter, _ *http.Request) bool {
+				http.Error(w, "no backend", http.StatusServiceUnavailable)
+				return true
+			}, "503",
+		},
+		"an answer that ends early": {
+			func(w http.ResponseWriter, _ *http.Request) bool {
+				w.Header().Set("Content-Length", "100")
+				_, _ = io.WriteString(w, "{")
+				return true
+			}, "answer was cut off",
+		},
+		"no answer": {
+			func(http.ResponseWriter, *http.Request) bool { panic(http.ErrAbortHandler) }, "connection failed",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			server := fakeapi.New(t)
+			server.Intercept = test.intercept
+			_, client := newClient(t, server)
+			done, err := client.Get(t.Context(), "ns", "a", &bytes.Buffer{})
+			if err == nil || !done.IsZero() {
+				t.Fatalf("Get() = %v, %v, want an error only", done, err)
+			}
+			if got := arm.Reason(err); got != test.want {
+				t.Errorf("Reason(%v) = %q, want %q", err, got, test.want)
+			}
+		})
+	}
+}
+
+func TestReasonsOfTheHarness(t *testing.T) {
+	tests := map[string]struct {
+		err  error
+		want string
+	}{
+		"deadline":          {fmt.Errorf("x: %w", context.DeadlineExceeded), "no answer in 20s"},
+		"cancelled":         {fmt.Errorf("x: %w", context.Canceled), "cancelled"},
+		"one of several":    {errors.Join(apierrors.NewConflict(groupResource, "a", nil), errors.New("x")), "409 Conflict"},
+		"anything else":     {errors.New("resourceVersion did not change"), "resourceVersion did not change"},
+		"named by the code": {&apierrors.StatusError{}, "0"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := arm.Reason(test.err); got != test.want {
+				t.Errorf("Reason() = %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestWatchDeliversEventsUntilItIsCancelled(t *testing.T) {
+	server := fakeapi.New(t)
+	a, client := newClient(t, server)
+	ctx, cancel := context.WithCancel(t.Context())
+	events := make(chan arm.Event, 10)
+	finished, err := client.Watch(ctx, "ns", "100", func(e arm.Event) { events <- e })
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := time.Now()
+	for _, name := range []string{"a", "b"} {
+		body := a.Kind.Append(nil, arm.Object{Namespace: "ns", Name: name})
+		if _, err := client.Create(t.Context(), "ns", body, &bytes.Buffer{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, name := range []string{"a", "b"} {
+		event := <-events
+		want := arm.Meta{Name: name, ResourceVersion: fmt.Sprint(101 + i)}
+		if event.Type != watch.Added || event.Meta != want || event.Received.Before(before) {
+			t.Errorf("event = %+v, want ADDED %+v", event, want)
+		}
+	}
+	cancel()
+	if err := <-finished; err != nil {
+		t.Errorf("a cancelled watch ended with %v, want nil", err)
+	}
+	last := server.Requests()[0]
+	if !strings.HasSuffix(last, "?resourceVersion=100&watch=1") {
+		t.Errorf("the watch was %q", last)
+	}
+}
+
+func TestWatchThatBreaks(t *testing.T) {
+	tests := map[string]struct{ stream, want string }{
+		"ends":        {"", "the watch broke: EOF"},
+		"error event": {`{"type":"ERROR","object":{"message":"too old resource version"}}`, "too old resource version"},
+		"garbage":     {"<html>", "the watch broke"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			server := fakeapi.New(t)
+			server.Intercept = func(w http.ResponseWriter, _ *http.Request) bool {
+				_, _ = io.WriteString(w, test.stream)
+				return true
+			}
+			_, client := newClient(t, server)
+			finished, err := client.Watch(t.Context(), "ns", "1", func(arm.Event) {})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := <-finished; err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("the watch ended with %v, want %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestWatchThatIsRefused(t *testing.T) {
+	server := fakeapi.New(t)
+	server.Intercept = func(w http.ResponseWriter, _ *http.Request) bool {
+		fakeapi.Fail(w, http.StatusGone, "Expired", "too old")
+		return true
+	}
+	_, client := newClient(t, server)
+	if _, err := client.Watch(t.Context(), "ns", "1", func(arm.Event) {}); err == nil {
+		t.Error("a refused watch was accepted")
+	}
+}

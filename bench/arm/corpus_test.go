@@ -1,0 +1,153 @@
+package arm
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+
+	"github.com/duet-api/duet/shared/api/mysql"
+	"github.com/duet-api/duet/shared/api/mysql/install"
+	mysqlv1 "github.com/duet-api/duet/shared/api/mysql/v1"
+	"github.com/duet-api/duet/shared/api/mysql/validation"
+)
+
+func kinds(t *testing.T, seed uint64) map[string]*Kind {
+	t.Helper()
+	instances, err := MySQLInstances(seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	configMaps, err := ConfigMaps(seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string]*Kind{"mysqlinstances": instances, "configmaps": configMaps}
+}
+
+var sample = Object{Namespace: "ns", Name: "name-1", ResourceVersion: "123", Revision: 5}
+
+// TestInstancesPassTheRules is why a benchmark may call every refusal an error: the API accepts the whole corpus.
+func TestInstancesPassTheRules(t *testing.T) {
+	scheme := runtime.NewScheme()
+	install.Install(scheme)
+	decoder := serializer.NewCodecFactory(scheme, serializer.EnableStrict).UniversalDecoder(mysql.SchemeGroupVersion)
+	for _, seed := range []uint64{0, 7, 1 << 60} {
+		kind := kinds(t, seed)["mysqlinstances"]
+		for i := range corpusSize {
+			object := sample
+			object.Number = i
+			text := kind.Append(nil, object)
+			decoded, err := runtime.Decode(decoder, text)
+			if err != nil {
+				t.Fatalf("seed %d, object %d does not decode: %v\n%s", seed, i, err, text)
+			}
+			instance := decoded.(*mysql.MySQLInstance)
+			if errs := validation.ValidateMySQLInstance(instance); len(errs) > 0 {
+				t.Errorf("seed %d, object %d is refused: %v", seed, i, errs)
+			}
+			if warnings := validation.Warnings(instance, nil); len(warnings) > 0 {
+				t.Errorf("seed %d, object %d causes warnings: %v", seed, i, warnings)
+			}
+		}
+	}
+}
+
+func TestEveryPayloadHasTheSameSize(t *testing.T) {
+	want := PayloadBytes + len("name-1"+"ns"+"123"+"1000005")
+	for name, kind := range kinds(t, 7) {
+		for i := range corpusSize {
+			object := sample
+			object.Number = i
+			if got := len(kind.Append(nil, object)); got != want {
+				t.Errorf("%s: object %d has %d bytes, want %d", name, i, got, want)
+			}
+		}
+	}
+}
+
+func TestConfigMapHoldsTheLeavesOfItsInstance(t *testing.T) {
+	both := kinds(t, 7)
+	var instance mysqlv1.MySQLInstance
+	var configMap corev1.ConfigMap
+	for kind, into := range map[string]any{"mysqlinstances": &instance, "configmaps": &configMap} {
+		decoder := json.NewDecoder(bytes.NewReader(both[kind].Append(nil, sample)))
+		decoder.DisallowUnknownFields()
+		if err := decoder.Decode(into); err != nil {
+			t.Fatalf("%s: %v", kind, err)
+		}
+	}
+	want, err := flatten(instance.Spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, configMap.Data); diff != "" {
+		t.Errorf("unexpected data (-want +got):\n%s", diff)
+	}
+	if got, want := configMap.Data["spec.parameters.0.value"], "1000005"; got != want {
+		t.Errorf("the revision is %q, want %q", got, want)
+	}
+}
+
+func TestCorpusFollowsFromItsSeed(t *testing.T) {
+	for name, kind := range kinds(t, 7) {
+		first := kind.Append(nil, sample)
+		if !bytes.Equal(first, kinds(t, 7)[name].Append(nil, sample)) {
+			t.Errorf("%s: equal seeds give different objects", name)
+		}
+		if bytes.Equal(first, kinds(t, 8)[name].Append(nil, sample)) {
+			t.Errorf("%s: different seeds give equal objects", name)
+		}
+		other := sample
+		other.Number = 1
+		if bytes.Equal(first, kind.Append(nil, other)) {
+			t.Errorf("%s: objects 0 and 1 are equal", name)
+		}
+	}
+}
+
+func TestAppendFillsEveryGapAndNothingElse(t *testing.T) {
+	for name, kind := range kinds(t, 7) {
+		one, two := sample, sample
+		two.Name, two.Namespace, two.ResourceVersion, two.Revision = "n2", "ns2", "9", 6
+		var got [2]map[string]any
+		for i, object := range []Object{one, two} {
+			if err := json.Unmarshal(kind.Append(nil, object), &got[i]); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		metadata := got[1]["metadata"].(map[string]any)
+		want := map[string]any{"name": "n2", "namespace": "ns2", "resourceVersion": "9"}
+		for field, value := range want {
+			if metadata[field] != value {
+				t.Errorf("%s: %s = %v, want %v", name, field, metadata[field], value)
+			}
+			metadata[field] = got[0]["metadata"].(map[string]any)[field]
+		}
+		text, _ := json.Marshal(got[1])
+		restored := bytes.Replace(text, []byte("1000006"), []byte("1000005"), 1)
+		was, _ := json.Marshal(got[0])
+		if diff := cmp.Diff(string(was), string(restored)); diff != "" {
+			t.Errorf("%s: objects differ by more than the gaps:\n%s", name, diff)
+		}
+	}
+}
+
+func TestAppendKeepsWhatIsInTheBuffer(t *testing.T) {
+	kind := kinds(t, 7)["configmaps"]
+	got := kind.Append([]byte("before "), sample)
+	if want := append([]byte("before "), kind.Append(nil, sample)...); !bytes.Equal(got, want) {
+		t.Errorf("Append replaced the buffer")
+	}
+}
+
+func TestTemplateThatDoesNotFit(t *testing.T) {
+	if _, err := newTemplate(map[string]string{"a": strings.Repeat("x", 100)}, 10, func(string) {}); err == nil {
+		t.Error("an object larger than its size was accepted")
+	}
+}

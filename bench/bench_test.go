@@ -1,0 +1,243 @@
+package bench_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/duet-api/duet/bench"
+	"github.com/duet-api/duet/bench/arm"
+	"github.com/duet-api/duet/bench/internal/fakeapi"
+	"github.com/duet-api/duet/bench/measure"
+	"github.com/duet-api/duet/bench/report"
+	"github.com/duet-api/duet/bench/scenario"
+)
+
+func options(t *testing.T, server *fakeapi.Server) bench.Options {
+	t.Helper()
+	kind, err := arm.MySQLInstances(7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newArm := func(name, form, repeats string) *arm.Arm {
+		return &arm.Arm{
+			Name: name, Form: form, Repeats: repeats, Plane: form, Config: server.Config(), Admin: server.Config(), Kind: kind,
+		}
+	}
+	scenarios, err := scenario.Named("get-one", "update")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bench.Options{
+		Arms: []*arm.Arm{
+			newArm("crd", "crd", ""), newArm("crd-again", "crd", "crd"), newArm("aggregated", "aggregated", ""),
+		},
+		Scenarios: scenarios,
+		Profile: scenario.Profile{
+			Name: "test", Rounds: 6, Cell: 5 * time.Millisecond, Lead: 0.1, WarmUpCell: 5 * time.Millisecond, MaxWarmUps: 1,
+		},
+		Seed: 7,
+	}
+}
+
+func TestRunMeasuresEveryCell(t *testing.T) {
+	server := fakeapi.New(t)
+	o := options(t, server)
+	var phases []string
+	last := bench.Progress{}
+	o.Progress = func(p bench.Progress) {
+		if len(phases) == 0 || phases[len(phases)-1] != p.Phase {
+			phases = append(phases, p.Phase)
+		}
+		if p.Phase == "measure" {
+			last = p
+		}
+	}
+	result, err := bench.Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"prepare", "warm up", "measure", "clean up"}, phases); diff != "" {
+		t.Errorf("unexpected phases (-want +got):\n%s", diff)
+	}
+	if last.Done != 35 || last.Total != 36 || last.Round != 6 {
+		t.Errorf("the last cell is %+v, want 36 in 6 rounds", last)
+	}
+	if result.Rounds != 6 || result.Interrupted || len(result.Rows) != 36 {
+		t.Errorf("%d rounds, interrupted %v, %d rows, want 6, false, 36", result.Rounds, result.Interrupted, len(result.Rows))
+	}
+	for _, row := range result.Rows {
+		if row.Latency.Count == 0 || row.HDR == "" || len(row.Errors) != 0 {
+			t.Errorf("round %d, %s on %s has %d samples and errors %v", row.Round, row.Scenario, row.Arm, row.Latency.Count,
+				row.Errors)
+		}
+		if _, found := row.Usage[measure.Generator]; !found {
+			t.Errorf("round %d, %s on %s does not say what the generator used", row.Round, row.Scenario, row.Arm)
+		}
+	}
+	if len(result.Summaries) != 6 || len(result.Select(report.Primary, report.P50)) != 2 {
+		t.Errorf("%d summaries and %d comparisons, want 6 and 2", len(result.Summaries),
+			len(result.Select(report.Primary, report.P50)))
+	}
+	if got := server.Namespaces(); len(got) != 0 {
+		t.Errorf("namespaces %v are left", got)
+	}
+	for _, a := range o.Arms {
+		if a.Namespace != "" {
+			t.Errorf("the caller's arm %s was changed", a.Name)
+		}
+	}
+}
+
+// In each scenario the order of a round is random, and that of the next is its reverse; the seed decides.
+func TestArmsTakeTurns(t *testing.T) {
+	orders := func(seed uint64) map[string][][]string {
+		o := options(t, fakeapi.New(t))
+		o.Seed = seed
+		result, err := bench.Run(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := map[string][][]string{}
+		for _, row := range result.Rows {
+			for len(out[row.Scenario]) < row.Round {
+				out[row.Scenario] = append(out[row.Scenario], nil)
+			}
+			at := &out[row.Scenario][row.Round-1]
+			*at = append(*at, row.Arm)
+			if len(*at) != row.Position {
+				t.Errorf("position %d of %s is recorded as %d", len(*at), row.Arm, row.Position)
+			}
+		}
+		return out
+	}
+	first := orders(7)
+	for name, rounds := range first {
+		if len(rounds) != 6 {
+			t.Fatalf("%s has %d rounds, want 6", name, len(rounds))
+		}
+		for i := 0; i < len(rounds); i += 2 {
+			reversed := slices.Clone(rounds[i+1])
+			slices.Reverse(reversed)
+			if diff := cmp.Diff(rounds[i], reversed); diff != "" {
+				t.Errorf("%s: round %d is not the reverse of round %d:\n%s", name, i+2, i+1, diff)
+			}
+		}
+	}
+	if diff := cmp.Diff(first, orders(7)); diff != "" {
+		t.Errorf("the same seed gives another order:\n%s", diff)
+	}
+	if cmp.Equal(first, orders(8)) && cmp.Equal(first, orders(9)) {
+		t.Error("the order does not depend on the seed")
+	}
+}
+
+func TestInterruptionKeepsFinishedRounds(t *testing.T) {
+	server := fakeapi.New(t)
+	o := options(t, server)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	o.Progress = func(p bench.Progress) {
+		if p.Phase == "measure" && p.Round == 3 && p.Scenario == "update" {
+			cancel()
+		}
+	}
+	result, err := bench.Run(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !result.Interrupted || result.Rounds != 2 || len(result.Rows) != 12 {
+		t.Errorf("interrupted %v, %d rounds, %d rows, want true, 2, 12", result.Interrupted, result.Rounds, len(result.Rows))
+	}
+	if got := strings.Join(result.Warnings, " "); !strings.Contains(got, "2 of 6 rounds") {
+		t.Errorf("warnings %q do not say so", got)
+	}
+	if got := server.Namespaces(); len(got) != 0 {
+		t.Errorf("namespaces %v are left", got)
+	}
+}
+
+func TestInterruptionBeforeARoundIsAnError(t *testing.T) {
+	server := fakeapi.New(t)
+	o := options(t, server)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	o.Progress = func(p bench.Progress) {
+		if p.Phase == "measure" {
+			cancel()
+		}
+	}
+	result, err := bench.Run(ctx, o)
+	if result != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("Run() = %v, %v, want no result and the context's error", result, err)
+	}
+	if got := server.Namespaces(); len(got) != 0 {
+		t.Errorf("namespaces %v are left", got)
+	}
+}
+
+func TestServerErrorsAreRowsAndNotTheEnd(t *testing.T) {
+	server := fakeapi.New(t)
+	o := options(t, server)
+	broken := false
+	server.Intercept = func(w http.ResponseWriter, r *http.Request) bool {
+		if broken && r.Method == http.MethodGet && strings.Contains(r.URL.Path, "-aggregated/") {
+			fakeapi.Fail(w, http.StatusServiceUnavailable, "ServiceUnavailable", "no backend")
+			return true
+		}
+		return false
+	}
+	o.Progress = func(p bench.Progress) { broken = p.Phase == "measure" }
+	result, err := bench.Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range result.Rows {
+		failed := row.Errors["503 ServiceUnavailable"] + row.Errors["could not begin: 503 ServiceUnavailable"]
+		if (failed > 0) != (row.Arm == "aggregated") || (row.Latency.Count > 0) == (row.Arm == "aggregated") {
+			t.Errorf("%s on %s has %d samples and errors %v", row.Scenario, row.Arm, row.Latency.Count, row.Errors)
+		}
+	}
+	for _, c := range result.Select(report.Primary, report.P50) {
+		if c.Verdict != "undecided" {
+			t.Errorf("the verdict on %s is %q without a measurement", c.Scenario, c.Verdict)
+		}
+	}
+}
+
+func TestRefusesWhatItCannotRun(t *testing.T) {
+	tests := map[string]struct {
+		change func(*bench.Options)
+		want   string
+	}{
+		"no arms":      {func(o *bench.Options) { o.Arms = nil }, "0 arms"},
+		"no rounds":    {func(o *bench.Options) { o.Profile.Rounds = 0 }, "0 rounds"},
+		"two of one":   {func(o *bench.Options) { o.Arms = append(o.Arms, o.Arms[0]) }, `two arms are named "crd"`},
+		"a half A/A":   {func(o *bench.Options) { o.Arms = o.Arms[1:] }, `repeats "crd", which is not an arm`},
+		"half an arm":  {func(o *bench.Options) { o.Arms[0] = &arm.Arm{Name: "x"} }, "has no form"},
+		"broken usage": {func(o *bench.Options) { o.Usage = brokenUsage }, "broken usage"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			server := fakeapi.New(t)
+			o := options(t, server)
+			test.change(&o)
+			if _, err := bench.Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("Run() = %v, want an error with %q", err, test.want)
+			}
+			if got := server.Namespaces(); len(got) != 0 {
+				t.Errorf("namespaces %v are left", got)
+			}
+		})
+	}
+}
+
+func brokenUsage(context.Context) (map[string]measure.Usage, error) {
+	return nil, errors.New("broken usage")
+}
