@@ -31,7 +31,10 @@ type wording struct {
 	detail map[string]string
 }
 
-var carriedFields = "metadata.annotations[" + v1alpha1.V1FieldsAnnotation + "]"
+const (
+	carriedFields = "metadata.annotations[" + v1alpha1.V1FieldsAnnotation + "]"
+	carriedPast   = "metadata.annotations[" + v1alpha1.V1alpha1FieldsAnnotation + "]."
+)
 
 // wordings has an entry for each field of v1 that v1alpha1 says differently; a field below one without an entry of its
 // own is said as that one. What v1alpha1 has no field for can only have come in the annotation.
@@ -41,14 +44,15 @@ var wordings = map[string]wording{
 		detail: map[string]string{
 			fmt.Sprintf("must be between 1 and %d", maxReplicas): fmt.Sprintf("must be between 0 and %d", maxReplicas-1),
 		}},
-	"spec.resources":                       {field: "spec.instanceClass"},
-	"spec.storage":                         {field: "spec.storageGB"},
-	"spec.storage.size":                    {field: "spec.storageGB", value: gibibytes, detail: atLeastOne},
-	"spec.storage.storageClassName":        {field: "spec.storageClass"},
-	"spec.credentials":                     {field: "spec.rootPasswordSecret"},
-	"spec.parameters":                      {field: "spec.config"},
-	"spec.tls":                             {field: "spec.sslMode"},
-	"spec.tls.secretName":                  {field: "spec.sslSecret", detail: map[string]string{"is required with mode Required": "is required with sslMode REQUIRED"}},
+	"spec.resources":                {field: "spec.instanceClass"},
+	"spec.storage":                  {field: "spec.storageGB"},
+	"spec.storage.size":             {field: "spec.storageGB", value: gibibytes, detail: atLeastOne},
+	"spec.storage.storageClassName": {field: "spec.storageClass"},
+	"spec.credentials":              {field: "spec.rootPasswordSecret"},
+	"spec.parameters":               {field: "spec.config"},
+	"spec.tls":                      {field: "spec.sslMode"},
+	"spec.tls.secretName": {field: "spec.sslSecret",
+		detail: map[string]string{"is required with mode Required": "is required with sslMode REQUIRED"}},
 	"spec.service":                         {field: "spec.port"},
 	"spec.service.type":                    {field: "spec.publicAccess"},
 	"spec.backup":                          {field: "spec.backupSchedule"},
@@ -76,7 +80,7 @@ func inV1alpha1(err field.Error) *field.Error {
 		err.BadValue = text.text
 		return &err
 	}
-	if name, ok := strings.CutPrefix(err.Field, v1alpha1.CarriedPath("").String()); ok {
+	if name, ok := strings.CutPrefix(err.Field, carriedPast); ok {
 		err.Field = "spec." + name
 		return &err
 	}
