@@ -55,8 +55,8 @@ func NewEnvironment(controlPlane *controlplane.ControlPlane, binaries string) (*
 	if err != nil {
 		return nil, err
 	}
-	// Duet asks for deprecated versions on purpose.
-	config.WarningHandler = rest.NoWarnings{}
+	// Duet asks for deprecated versions on purpose, and a limit of five requests a second helps nobody on one machine.
+	config.WarningHandler, config.QPS = rest.NoWarnings{}, -1
 	dir := filepath.Join(controlPlane.Dir(), "install")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("could not create the installation's directory: %w", err)

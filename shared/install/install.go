@@ -93,8 +93,16 @@ func (i *Installer) Install(ctx context.Context, formName, profileFlag string) e
 	if err := i.waitServing(ctx, form, profile, plan); err != nil {
 		return err
 	}
-	if err := i.lowerHold(ctx); err != nil {
+	if form.Name() == CRD {
+		// Another form leaves a parked CustomResourceDefinition where it is, and so the hold on it.
+		if err := i.lowerHold(ctx); err != nil {
+			return err
+		}
+	}
+	if restored, err := i.unparkChildren(ctx); err != nil {
 		return err
+	} else if restored > 0 {
+		i.Progress("gave %d children back to their owners", restored)
 	}
 	i.Progress("starting the controller")
 	for _, spec := range controller.Processes {

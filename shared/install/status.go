@@ -17,7 +17,7 @@ type Status struct {
 	Versions []VersionStatus `json:"versions,omitempty"`
 	// Objects stored, all namespaces; nil when no version answers.
 	Objects *int `json:"objects,omitempty"`
-	// Held: the policies that protect stored objects are in place, because a form was uninstalled.
+	// Held: a CustomResourceDefinition is parked, and may not be deleted because objects are stored below its keys.
 	Held bool `json:"held"`
 	// Foreign is somebody else's service behind the group, as namespace/name.
 	Foreign string `json:"foreign,omitempty"`

@@ -65,27 +65,34 @@ func (i *Installer) Uninstall(ctx context.Context, deleteData bool) (Uninstalled
 			return result, err
 		}
 		result.Deleted, park = objects, nil
-	} else {
-		i.Progress("holding deletes of stored objects and their children")
-		if err := i.raiseHold(ctx); err != nil {
-			return result, err
-		}
-		result.Stays = append(result.Stays, fmt.Sprintf("%d objects in %s, and their children; `duet install` serves them again",
-			objects, form.Storage(profile)))
 	}
-
 	i.Progress("stopping the controller")
 	if err := i.StopController(ctx); err != nil {
 		return result, err
 	}
+	if !deleteData {
+		i.Progress("parking the children of %d objects", objects)
+		children, err := i.parkChildren(ctx)
+		if err != nil {
+			return result, err
+		}
+		result.Stays = append(result.Stays,
+			fmt.Sprintf("%d objects in %s", objects, form.Storage(profile)),
+			fmt.Sprintf("their %d children, without owner references until a form is installed", children))
+	}
 	i.Progress("taking the API away")
+	for _, object := range park {
+		if err := i.raiseHold(ctx, object); err != nil {
+			return result, err
+		}
+	}
 	if err := apply(ctx, i.client, park); err != nil {
 		return result, err
 	}
 	parked := sets.New[string]()
 	for _, object := range park {
 		parked.Insert(describe(object))
-		result.Stays = append(result.Stays, describe(object)+", serving nothing")
+		result.Stays = append(result.Stays, describe(object)+", which serves nothing and may not be deleted (policy "+holdName+")")
 	}
 	gone := slices.DeleteFunc(slices.Clone(plan.Objects), func(o *unstructured.Unstructured) bool {
 		return parked.Has(describe(o))
@@ -103,14 +110,21 @@ func (i *Installer) Uninstall(ctx context.Context, deleteData bool) (Uninstalled
 		return result, err
 	}
 	if !deleteData {
-		result.Stays = append(result.Stays, "the policies duet-hold-crd and duet-hold-children, which protect them",
-			"namespace "+Namespace+", with the record of what was installed")
+		result.Stays = append(result.Stays, "namespace "+Namespace+", with the record of what was installed")
 		return result, nil
 	}
+	return result, i.forget(ctx)
+}
+
+// forget removes what earlier uninstallations left, once there are no objects that it would protect.
+func (i *Installer) forget(ctx context.Context) error {
 	if err := i.lowerHold(ctx); err != nil {
-		return result, err
+		return err
 	}
-	return result, remove(ctx, i.client, []*unstructured.Unstructured{namespaceObject()})
+	crd := &unstructured.Unstructured{}
+	crd.SetGroupVersionKind(crdGVK)
+	crd.SetName(Resource.GroupResource().String())
+	return remove(ctx, i.client, []*unstructured.Unstructured{namespaceObject(), crd})
 }
 
 func (i *Installer) uninstallNothing(detected Detected, record Record, deleteData bool) (Uninstalled, error) {

@@ -83,7 +83,7 @@ func printStatus(out io.Writer, status install.Status, format string) error {
 		fmt.Fprintf(table, "Objects\t%d\n", *status.Objects)
 	}
 	if status.Held {
-		fmt.Fprintf(table, "Hold\tstored objects and their children are protected until a form is installed\n")
+		fmt.Fprintf(table, "Hold\tthe parked CustomResourceDefinition may not be deleted: objects are stored below its keys\n")
 	}
 	if err := table.Flush(); err != nil {
 		return err

@@ -1,0 +1,182 @@
+package install
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/tools/pager"
+	"k8s.io/client-go/util/retry"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// While no form serves the group, its objects answer 404, and the garbage collector takes 404 for "the owner is gone":
+// it deletes StatefulSets, Secrets and volumes. (A server that is down answers 503, which is safe.) Refusing its deletes
+// for as long as that lasts is not enough. It remembers absent owners by UID for the life of its process, tries again,
+// and deletes the children once nothing refuses any more, although their owner is back: this was tried.
+//
+// So before a form goes, its children are parked: their owner references move into an annotation, where the garbage
+// collector does not look. When a form serves again, they move back.
+const (
+	parkedLabel      = Group + "/parked"
+	parkedAnnotation = Group + "/parked-owners"
+)
+
+// parkChildren takes the owner references to objects of the group off every object in the cluster, and returns how
+// many objects had one.
+func (i *Installer) parkChildren(ctx context.Context) (int, error) {
+	return i.eachOwned(ctx, metav1.ListOptions{}, func(child *metav1.PartialObjectMetadata) (map[string]any, error) {
+		ours := func(o metav1.OwnerReference) bool { return strings.HasPrefix(o.APIVersion, Group+"/") }
+		if !slices.ContainsFunc(child.OwnerReferences, ours) {
+			return nil, nil
+		}
+		var parked, others []metav1.OwnerReference
+		for _, owner := range child.OwnerReferences {
+			if ours(owner) {
+				parked = append(parked, owner)
+			} else {
+				others = append(others, owner)
+			}
+		}
+		text, err := json.Marshal(parked)
+		if err != nil {
+			return nil, err
+		}
+		return map[string]any{
+			"ownerReferences": others,
+			"labels":          map[string]any{parkedLabel: "true"},
+			"annotations":     map[string]any{parkedAnnotation: string(text)},
+		}, nil
+	})
+}
+
+// unparkChildren puts the owner references back whose owners are there, and returns how many objects got one. An object
+// whose owner has gone meanwhile keeps none: giving it one would be deleting it.
+func (i *Installer) unparkChildren(ctx context.Context) (int, error) {
+	instances, err := metadata.NewForConfig(i.Env.Config())
+	if err != nil {
+		return 0, err
+	}
+	present := sets.New[types.UID]()
+	list, err := instances.Resource(Resource).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return 0, fmt.Errorf("could not list the owners: %w", err)
+	}
+	for _, instance := range list.Items {
+		present.Insert(instance.UID)
+	}
+	return i.eachOwned(ctx, metav1.ListOptions{LabelSelector: parkedLabel}, func(child *metav1.PartialObjectMetadata) (map[string]any, error) {
+		text, ok := child.Annotations[parkedAnnotation]
+		if !ok {
+			return nil, nil // The label was copied, as Services hand theirs to their Endpoints.
+		}
+		var parked []metav1.OwnerReference
+		if err := json.Unmarshal([]byte(text), &parked); err != nil {
+			return nil, fmt.Errorf("annotation %s does not hold owner references: %w", parkedAnnotation, err)
+		}
+		owners := slices.Clone(child.OwnerReferences)
+		for _, owner := range parked {
+			known := slices.ContainsFunc(owners, func(o metav1.OwnerReference) bool { return o.UID == owner.UID })
+			if present.Has(owner.UID) && !known {
+				owners = append(owners, owner)
+			}
+		}
+		return map[string]any{
+			"ownerReferences": owners,
+			"labels":          map[string]any{parkedLabel: nil},
+			"annotations":     map[string]any{parkedAnnotation: nil},
+		}, nil
+	})
+}
+
+// eachOwned asks for a change of the metadata of every object in the cluster that could have an owner, and merges what
+// it gets. It returns how many objects were changed.
+func (i *Installer) eachOwned(ctx context.Context, options metav1.ListOptions,
+	change func(*metav1.PartialObjectMetadata) (map[string]any, error)) (int, error) {
+	objects, err := metadata.NewForConfig(i.Env.Config())
+	if err != nil {
+		return 0, err
+	}
+	resources, err := i.ownable()
+	if err != nil {
+		return 0, err
+	}
+	changed := 0
+	for _, resource := range resources {
+		of := objects.Resource(resource)
+		err := pager.New(func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
+			return of.List(ctx, options)
+		}).EachListItem(ctx, options, func(item runtime.Object) error {
+			child := item.(*metav1.PartialObjectMetadata)
+			merge, err := change(child)
+			if err != nil || merge == nil {
+				return err
+			}
+			changed++
+			return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+				return mergeMetadata(ctx, of.Namespace(child.Namespace), child.Name, change)
+			})
+		})
+		if err != nil {
+			return changed, fmt.Errorf("could not change the owners of %s: %w", resource.GroupResource(), err)
+		}
+	}
+	return changed, nil
+}
+
+// mergeMetadata changes an object as it is now, or not at all.
+func mergeMetadata(ctx context.Context, objects metadata.ResourceInterface, name string,
+	change func(*metav1.PartialObjectMetadata) (map[string]any, error)) error {
+	current, err := objects.Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	merge, err := change(current)
+	if err != nil || merge == nil {
+		return err
+	}
+	merge["resourceVersion"] = current.ResourceVersion
+	patch, err := json.Marshal(map[string]any{"metadata": merge})
+	if err != nil {
+		return err
+	}
+	_, err = objects.Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: fieldManager})
+	return client.IgnoreNotFound(err)
+}
+
+// ownable are the resources whose objects can be listed and changed, without the group's own. It fails when the
+// discovery of any group fails: a child that is not seen would be lost.
+func (i *Installer) ownable() ([]schema.GroupVersionResource, error) {
+	discover, err := discovery.NewDiscoveryClientForConfig(i.Env.Config())
+	if err != nil {
+		return nil, err
+	}
+	lists, err := discover.ServerPreferredResources()
+	if err != nil {
+		return nil, errors.Join(errors.New("could not find out which resources there are"), err)
+	}
+	var resources []schema.GroupVersionResource
+	for _, list := range discovery.FilteredBy(discovery.SupportsAllVerbs{Verbs: []string{"list", "patch", "delete"}}, lists) {
+		groupVersion, err := schema.ParseGroupVersion(list.GroupVersion)
+		if err != nil {
+			return nil, err
+		}
+		if groupVersion.Group == Group {
+			continue
+		}
+		for _, resource := range list.APIResources {
+			resources = append(resources, groupVersion.WithResource(resource.Name))
+		}
+	}
+	return resources, nil
+}
