@@ -3,6 +3,7 @@ package report_test
 import (
 	"math"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -24,8 +25,7 @@ var began = time.Date(2026, 9, 14, 10, 31, 0, 0, time.UTC)
 // fixture is a whole run with the shapes of a real one: four arms, each scenario with its own distribution, a machine
 // that drifts, and checks of each kind.
 func fixture() report.Run {
-	b := fixtureBench()
-	bench.Analyse(b)
+	b := analysed()
 	return report.Run{
 		Schema: report.Schema,
 		Card: report.Card{
@@ -44,6 +44,13 @@ func fixture() report.Run {
 		Matrix: fixtureMatrix(),
 	}
 }
+
+// analysed is made once: no test changes what it points to.
+var analysed = sync.OnceValue(func() *report.Bench {
+	b := fixtureBench()
+	bench.Analyse(b)
+	return b
+})
 
 func fixtureBench() *report.Bench {
 	profile, err := scenario.ProfileNamed("quick")

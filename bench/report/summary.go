@@ -32,6 +32,15 @@ func Summary(w io.Writer, run Run, paths Paths) error {
 	return err
 }
 
+// clip keeps a line of the summary a line.
+func clip(s string) string {
+	const most = 110
+	if runes := []rune(s); len(runes) > most {
+		return string(runes[:most]) + "…"
+	}
+	return s
+}
+
 func summaryTable(w io.Writer, b *Bench) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	headlines := Headlines(b)
@@ -67,7 +76,7 @@ func summaryTable(w io.Writer, b *Bench) error {
 	}
 	for _, s := range b.Summaries {
 		if len(s.Errors) > 0 {
-			fmt.Fprintf(w, "errors in %s on %s: %s\n", s.Scenario, s.Arm, errorText(s.Errors))
+			fmt.Fprintf(w, "errors in %s on %s: %s\n", s.Scenario, s.Arm, clip(errorText(s.Errors)))
 		}
 	}
 	fmt.Fprintln(w)
