@@ -191,7 +191,8 @@ var _ = Describe("The main resource", func() {
 		created, err := protobuf.MysqlV1().MySQLInstances(namespace).Create(ctx, newInstance("db"), metav1.CreateOptions{})
 		Expect(err).NotTo(HaveOccurred())
 		Expect(created.Spec.Storage.VolumeSize.String()).To(Equal("10Gi"))
-		raw, err := protobuf.MysqlV1().RESTClient().Get().Namespace(namespace).Resource("mysqlinstances").Name("db").DoRaw(ctx)
+		raw, err := protobuf.MysqlV1().RESTClient().Get().Namespace(namespace).Resource("mysqlinstances").Name("db").
+			DoRaw(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(string(raw)).To(HavePrefix("k8s\x00"))
 	})
@@ -257,12 +258,11 @@ var _ = Describe("The scale subresource", func() {
 	})
 
 	It("is patched, and held to the rules of the main resource", func(ctx context.Context) {
-		instances := client.MysqlV1().MySQLInstances(namespace)
 		create(ctx, namespace, newInstance("db"))
 		patch := func(replicas string) error {
-			_, err := instances.Patch(ctx, "db", types.MergePatchType, []byte(`{"spec":{"replicas":`+replicas+`}}`),
-				metav1.PatchOptions{}, "scale")
-			return err
+			return client.MysqlV1().RESTClient().Patch(types.MergePatchType).Namespace(namespace).
+				Resource("mysqlinstances").Name("db").SubResource("scale").
+				Body([]byte(`{"spec":{"replicas":` + replicas + `}}`)).Do(ctx).Error()
 		}
 		Expect(patch("5")).To(Succeed())
 		Expect(causes(patch("10"))).To(ConsistOf("spec.replicas"))

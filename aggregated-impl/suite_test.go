@@ -2,7 +2,6 @@ package aggregatedimpl_test
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,10 +14,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	ctrlclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	aggregatedimpl "github.com/duet-api/duet/aggregated-impl"
+	"github.com/duet-api/duet/aggregated-impl/config"
 	"github.com/duet-api/duet/shared/api/mysql/v1"
 	"github.com/duet-api/duet/shared/api/mysql/v1alpha1"
 	"github.com/duet-api/duet/shared/client/clientset/versioned"
@@ -34,7 +36,7 @@ func TestAggregated(t *testing.T) {
 	RunSpecs(t, "Aggregated form")
 }
 
-// What the specs share: a real control plane with the form installed as `duet install --impl aggregated` does it.
+// What the specs share: a real control plane with the form brought up as its plan says.
 var (
 	plane   *controlplane.ControlPlane
 	env     *install.Environment
@@ -50,7 +52,8 @@ var _ = BeforeSuite(func(ctx context.Context) {
 
 	By("building the server")
 	binaries := filepath.Join(dir, "bin")
-	build := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(binaries, aggregatedimpl.ServerName), "./cmd/apiserver")
+	program := filepath.Join(binaries, aggregatedimpl.ServerName)
+	build := exec.CommandContext(ctx, "go", "build", "-o", program, "./cmd/apiserver")
 	build.Stdout, build.Stderr = GinkgoWriter, GinkgoWriter
 	Expect(build.Run()).To(Succeed())
 
@@ -62,24 +65,43 @@ var _ = BeforeSuite(func(ctx context.Context) {
 	By("installing the form")
 	env, err = install.NewEnvironment(plane, binaries)
 	Expect(err).NotTo(HaveOccurred())
-	Expect(newInstaller().Install(ctx, install.Aggregated, "")).To(Succeed())
-
 	admin = env.Config()
 	admin.QPS = -1
+	admin.WarningHandler = rest.NoWarnings{}
 	cluster, err = kubernetes.NewForConfig(admin)
 	Expect(err).NotTo(HaveOccurred())
 	client, err = versioned.NewForConfig(admin)
 	Expect(err).NotTo(HaveOccurred())
+	bringUp(ctx, aggregatedimpl.ProfileShared)
 }, NodeTimeout(15*time.Minute))
 
-// newInstaller installs the form without a controller: these specs are about the server.
-func newInstaller() *install.Installer {
+// bringUp follows a profile's plan as the installer does, but without the controller: these specs are about the server.
+func bringUp(ctx context.Context, profile string) {
 	GinkgoHelper()
-	installer, err := install.NewInstaller(env, install.Forms{aggregatedimpl.Form{}},
-		func(*install.Environment) (*install.Plan, error) { return &install.Plan{}, nil },
-		func(format string, args ...any) { fmt.Fprintf(GinkgoWriter, format+"\n", args...) })
+	plan, err := aggregatedimpl.Form{}.Plan(ctx, env, profile)
 	Expect(err).NotTo(HaveOccurred())
-	return installer
+	_, err = cluster.CoreV1().Namespaces().Create(ctx,
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: install.Namespace}}, metav1.CreateOptions{})
+	Expect(ctrlclient.IgnoreAlreadyExists(err)).To(Succeed())
+	applier, err := ctrlclient.New(admin, ctrlclient.Options{})
+	Expect(err).NotTo(HaveOccurred())
+	apply := func(objects []*unstructured.Unstructured) {
+		GinkgoHelper()
+		for _, object := range objects {
+			Expect(applier.Apply(ctx, ctrlclient.ApplyConfigurationFromUnstructured(object),
+				ctrlclient.FieldOwner("suite"))).To(Succeed(), object.GetName())
+		}
+	}
+
+	apply(plan.Prerequisites)
+	_, err = env.ServiceAccountKubeconfig(ctx, config.ServiceAccount)
+	Expect(err).NotTo(HaveOccurred())
+	for _, spec := range plan.Processes {
+		Expect(env.Runner().Run(ctx, spec)).To(Succeed())
+	}
+	apply(plan.Objects)
+	Eventually(func() error { return install.Serves(ctx, admin, aggregatedimpl.Form{}.Versions(profile)...) }).
+		WithTimeout(2 * time.Minute).Should(Succeed())
 }
 
 // newNamespace makes a namespace for one spec.

@@ -57,8 +57,9 @@ func (o *Options) Config(ctx context.Context) (*Config, error) {
 	return &Config{Generic: config, scheme: scheme, codecs: codecs}, nil
 }
 
-// addOpenAPI serves both versions of OpenAPI. The definitions are named by the public scheme: kube-apiserver merges them
-// into the cluster's document, where a name or a kind that only this server understands breaks kubectl for everybody.
+// addOpenAPI serves both versions of OpenAPI. The definitions are named by the public scheme: kube-apiserver merges
+// them into the cluster's document, where a name or a kind that only this server understands breaks kubectl for
+// everybody.
 func addOpenAPI(config *genericapiserver.RecommendedConfig) error {
 	public, err := newPublicScheme()
 	if err != nil {

@@ -12,7 +12,8 @@ import (
 // deprecationWarning is what the CustomResourceDefinition says in deprecationWarning, word for word. The library's own
 // way (APILifecycleDeprecated on the type) would add the Kubernetes releases that a built-in version goes away with,
 // which mean nothing here.
-const deprecationWarning = "mysql.example.com/v1alpha1 MySQLInstance is deprecated; use mysql.example.com/v1 MySQLInstance"
+const deprecationWarning = "mysql.example.com/v1alpha1 MySQLInstance is deprecated; " +
+	"use mysql.example.com/v1 MySQLInstance"
 
 // withDeprecationWarning adds the warning to the answer of each request for v1alpha1.
 func withDeprecationWarning(next http.Handler) http.Handler {
