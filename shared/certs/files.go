@@ -44,7 +44,7 @@ func EnsureKeyPair(dir, name string) (privateFile, publicFile string, err error)
 		if err != nil {
 			return "", "", fmt.Errorf("could not read the private key %s: %w", privateFile, err)
 		}
-		ok := false
+		var ok bool
 		if key, ok = parsed.(*ecdsa.PrivateKey); !ok {
 			return "", "", fmt.Errorf("could not use %s: it is not an ECDSA key", privateFile)
 		}
@@ -68,8 +68,11 @@ func EnsureKeyPair(dir, name string) (privateFile, publicFile string, err error)
 	return privateFile, publicFile, writeFile(publicFile, publicPEM, 0o644)
 }
 
-func ensure(dir, name string, verify func(*x509.Certificate) error, issue func() ([]byte, []byte, error)) (string, string, error) {
-	certFile, keyFile := Files(dir, name)
+// ensure keeps the files called name if verify accepts them, and replaces them with what issue returns if not.
+func ensure(
+	dir, name string, verify func(*x509.Certificate) error, issue func() ([]byte, []byte, error),
+) (certFile, keyFile string, err error) {
+	certFile, keyFile = Files(dir, name)
 	// The key pair check also catches a crash between the two writes of an earlier renewal.
 	if pair, err := tls.LoadX509KeyPair(certFile, keyFile); err == nil && verify(pair.Leaf) == nil {
 		return certFile, keyFile, nil

@@ -43,7 +43,8 @@ var _ = Describe("A control plane", Ordered, func() {
 	})
 
 	It("has an administrator with all rights that RBAC gave", func(ctx context.Context) {
-		review, err := admin.AuthenticationV1().SelfSubjectReviews().Create(ctx, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
+		review, err := admin.AuthenticationV1().SelfSubjectReviews().
+			Create(ctx, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
 		Expect(err).NotTo(HaveOccurred())
 		Expect(review.Status.UserInfo.Username).To(Equal(controlplane.AdministratorUser))
 		Expect(review.Status.UserInfo.Groups).To(ConsistOf(controlplane.AdministratorsGroup, "system:authenticated"))
@@ -93,9 +94,9 @@ var _ = Describe("A control plane", Ordered, func() {
 	})
 
 	DescribeTable("refuses who is not known",
-		func(ctx context.Context, config func() *rest.Config, matches any) {
+		func(ctx context.Context, config func() *rest.Config, refusal func(error) bool) {
 			_, err := clientFor(config(), nil).CoreV1().Secrets(metav1.NamespaceDefault).List(ctx, metav1.ListOptions{})
-			Expect(err).To(MatchError(matches, "the expected refusal"))
+			Expect(err).To(MatchError(refusal, "the expected refusal"))
 		},
 		Entry("nobody: may do nothing", func() *rest.Config {
 			config, err := plane.AdminConfig()
@@ -132,7 +133,8 @@ var _ = Describe("A control plane", Ordered, func() {
 	})
 
 	It("tells aggregated servers how to recognise its front proxy", func(ctx context.Context) {
-		published, err := admin.CoreV1().ConfigMaps(metav1.NamespaceSystem).Get(ctx, "extension-apiserver-authentication", metav1.GetOptions{})
+		published, err := admin.CoreV1().ConfigMaps(metav1.NamespaceSystem).
+			Get(ctx, "extension-apiserver-authentication", metav1.GetOptions{})
 		Expect(err).NotTo(HaveOccurred())
 		frontProxy, err := os.ReadFile(filepath.Join(plane.PKIDir(), controlplane.FrontProxyCA+".crt"))
 		Expect(err).NotTo(HaveOccurred())
@@ -155,8 +157,9 @@ var _ = Describe("A control plane", Ordered, func() {
 		Expect(err).NotTo(HaveOccurred())
 		owner, err := maps.Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "owner"}}, metav1.CreateOptions{})
 		Expect(err).NotTo(HaveOccurred())
-		_, err = maps.Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "owned", OwnerReferences: []metav1.OwnerReference{
-			*metav1.NewControllerRef(owner, corev1.SchemeGroupVersion.WithKind("ConfigMap"))}}}, metav1.CreateOptions{})
+		controller := *metav1.NewControllerRef(owner, corev1.SchemeGroupVersion.WithKind("ConfigMap"))
+		owned := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "owned", OwnerReferences: []metav1.OwnerReference{controller}}}
+		_, err = maps.Create(ctx, owned, metav1.CreateOptions{})
 		Expect(err).NotTo(HaveOccurred())
 
 		Expect(maps.Delete(ctx, "owner", metav1.DeleteOptions{})).To(Succeed())
@@ -225,8 +228,9 @@ var _ = Describe("A control plane", Ordered, func() {
 	})
 
 	It("logs who did what, and no bodies", func(ctx context.Context) {
-		_, err := admin.CoreV1().Secrets(metav1.NamespaceDefault).Create(ctx, &corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Name: "audited"}, StringData: map[string]string{"password": "xyzzy-in-the-clear"}}, metav1.CreateOptions{})
+		secret := &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Name: "audited"}, StringData: map[string]string{"password": "xyzzy-in-the-clear"}}
+		_, err := admin.CoreV1().Secrets(metav1.NamespaceDefault).Create(ctx, secret, metav1.CreateOptions{})
 		Expect(err).NotTo(HaveOccurred())
 		var log []byte
 		Eventually(func() (string, error) {
@@ -252,7 +256,8 @@ var _ = Describe("A control plane", Ordered, func() {
 
 	It("survives the loss of each of its components, with its data", func(ctx context.Context) {
 		maps := admin.CoreV1().ConfigMaps(metav1.NamespaceDefault)
-		_, err := maps.Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "kept"}, Data: map[string]string{"a": "b"}}, metav1.CreateOptions{})
+		kept := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "kept"}, Data: map[string]string{"a": "b"}}
+		_, err := maps.Create(ctx, kept, metav1.CreateOptions{})
 		Expect(err).NotTo(HaveOccurred())
 		for _, name := range controlplane.Components() {
 			By("killing and restarting " + name)
@@ -277,11 +282,11 @@ var _ = Describe("A control plane", Ordered, func() {
 			}).WithContext(ctx).Should(HaveKeyWithValue("a", "b"))
 
 			// Which takes all three of them.
-			namespace := "after-the-loss-of-" + name
-			_, err = admin.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{})
+			namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "after-the-loss-of-" + name}}
+			_, err = admin.CoreV1().Namespaces().Create(ctx, namespace, metav1.CreateOptions{})
 			Expect(err).NotTo(HaveOccurred())
 			Eventually(func(ctx context.Context) error {
-				_, err := admin.CoreV1().ServiceAccounts(namespace).Get(ctx, "default", metav1.GetOptions{})
+				_, err := admin.CoreV1().ServiceAccounts(namespace.Name).Get(ctx, "default", metav1.GetOptions{})
 				return err
 			}).WithContext(ctx).Should(Succeed())
 		}

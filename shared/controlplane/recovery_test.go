@@ -30,7 +30,7 @@ var _ = Describe("A control plane that went down", func() {
 		Expect(err).NotTo(HaveOccurred())
 	}
 
-	It("comes back with its data: after a stop, at other ports when its own are taken, after its state is damaged", func(ctx context.Context) {
+	It("comes back with its data, at other ports when its own are taken, and after its state is damaged", func(ctx context.Context) {
 		dir := GinkgoT().TempDir()
 		plane := start(ctx, dir)
 		createKept(ctx, plane)
@@ -87,7 +87,8 @@ var _ = Describe("A control plane that went down", func() {
 	It("says why a component does not start, and stops the others", func(ctx context.Context) {
 		dir := GinkgoT().TempDir()
 		_, err := controlplane.Start(ctx, controlplane.Options{Dir: dir, APIServerArgs: []string{"--no-such-flag"}})
-		Expect(err).To(MatchError(And(ContainSubstring("kube-apiserver exited with code 1"), ContainSubstring("unknown flag: --no-such-flag"))))
+		Expect(err).To(MatchError(And(
+			ContainSubstring("kube-apiserver exited with code 1"), ContainSubstring("unknown flag: --no-such-flag"))))
 		Expect(processesOf(ctx, dir)).To(BeEmpty())
 	})
 

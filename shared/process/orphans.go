@@ -54,7 +54,7 @@ func (s *Supervisor) record() error {
 }
 
 // endOrphans kills what a supervisor that died without stopping its children left behind: on Linux nothing, but other
-// systems have no parent-death signal. Records that cannot be read are records of nothing.
+// systems have no parent-death signal.
 func endOrphans(dir string) error {
 	data, err := os.ReadFile(recordFile(dir))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -63,11 +63,7 @@ func endOrphans(dir string) error {
 	if err != nil {
 		return fmt.Errorf("could not read the process records: %w", err)
 	}
-	var records []record
-	if json.Unmarshal(data, &records) != nil {
-		return nil
-	}
-	for _, r := range records {
+	for _, r := range parseRecords(data) {
 		if !r.alive() {
 			continue
 		}
@@ -78,6 +74,15 @@ func endOrphans(dir string) error {
 		}
 	}
 	return nil
+}
+
+// parseRecords of a damaged file finds none: nothing is known then, and nothing may be killed.
+func parseRecords(data []byte) []record {
+	var records []record
+	if err := json.Unmarshal(data, &records); err != nil {
+		records = nil
+	}
+	return records
 }
 
 func (r record) alive() bool {

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"errors"
 	"net"
 	"net/http"
 	"os"
@@ -30,7 +31,7 @@ func TestClosedSupervisorOverTheSocket(t *testing.T) {
 	supervisor := newTestSupervisor(t)
 	client, stop := serve(t, supervisor, func() {})
 	must(t, supervisor.Close(t.Context()))
-	if err := client.Run(t.Context(), script("one", forever)); err != ErrClosed {
+	if err := client.Run(t.Context(), script("one", forever)); !errors.Is(err, ErrClosed) {
 		t.Errorf("got error %v, want %v", err, ErrClosed)
 	}
 	must(t, stop())

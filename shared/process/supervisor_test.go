@@ -70,10 +70,10 @@ func TestChildrenDieWithAKilledSupervisor(t *testing.T) {
 	// Elsewhere the next supervisor does, and both ways it finds the directory free.
 	next, err := NewSupervisor(dir)
 	must(t, err)
-	defer next.Close(context.Background())
 	for _, pid := range pids {
 		wantGone(t, pid)
 	}
+	must(t, next.Close(t.Context()))
 }
 
 func TestOneSupervisorPerDirectory(t *testing.T) {
@@ -122,7 +122,7 @@ func TestStopIsCutShortByTheContext(t *testing.T) {
 	ready := filepath.Join(t.TempDir(), "ready")
 	must(t, supervisor.Run(t.Context(), script("one", "trap '' TERM; touch "+ready+"; "+forever)))
 	eventually(t, "the trap is set", func() bool { return exists(ready) })
-	pid := status(t, supervisor, "one").PID
+	pid := status(t, supervisor).PID
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	must(t, supervisor.Stop(ctx, "one"))

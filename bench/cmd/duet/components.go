@@ -147,7 +147,8 @@ func printComponents(out io.Writer, statuses []process.Status) error {
 	table := printers.GetNewTabWriter(out)
 	fmt.Fprintln(table, "NAME\tSTATE\tPID\tCPU\tMEMORY\tRESTARTS\tAGE")
 	for _, s := range statuses {
-		state, cpu, memory := string(s.State), s.CPU.Round(10*time.Millisecond).String(), resource.NewQuantity(int64(s.RSSBytes>>20)<<20, resource.BinarySI).String()
+		state, cpu := string(s.State), s.CPU.Round(10*time.Millisecond).String()
+		memory := resource.NewQuantity(int64(s.RSSBytes>>20)<<20, resource.BinarySI).String()
 		if s.ExitCode != nil {
 			state, cpu, memory = state+" ("+strconv.Itoa(*s.ExitCode)+")", "-", "-"
 		}

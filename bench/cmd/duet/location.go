@@ -28,7 +28,8 @@ func (l *location) addFlags(flags *pflag.FlagSet) {
 // configuration nor a cache.
 func (l *location) resolve(cmd *cobra.Command) error {
 	if len(validation.IsDNS1123Label(l.name)) > 0 {
-		return usagef(cmd, "invalid --name %q: use up to 63 lower case letters, digits and '-', beginning and ending with a letter or digit", l.name)
+		return usagef(cmd, "invalid --name %q: use up to 63 lower case letters, digits and '-', "+
+			"beginning and ending with a letter or digit", l.name)
 	}
 	if l.dir == "" {
 		state := os.Getenv("XDG_STATE_HOME")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -116,7 +117,7 @@ func ensureSupervisor(ctx context.Context, client *process.Client, where locatio
 		return false, fmt.Errorf("could not find the program to supervise with: %w", err)
 	}
 	logFile := process.LogFile(where.dir, supervisorName)
-	if err := os.MkdirAll(strings.TrimSuffix(logFile, supervisorName+".log"), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(logFile), 0o700); err != nil {
 		return false, fmt.Errorf("could not create the directory for logs: %w", err)
 	}
 	log, err := os.OpenFile(logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -141,9 +142,9 @@ func ensureSupervisor(ctx context.Context, client *process.Client, where locatio
 			return true, nil
 		}
 		select {
-		case <-ended:
+		case exit := <-ended:
 			tail, err := process.LogTail(logFile, 1)
-			return false, errors.Join(fmt.Errorf("it ended with %q", strings.Join(tail, " ")), err)
+			return false, errors.Join(fmt.Errorf("it ended, %v, with %q", exit, strings.Join(tail, " ")), err)
 		default:
 			return false, nil
 		}

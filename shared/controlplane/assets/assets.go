@@ -124,8 +124,8 @@ func (f *Finder) Find(ctx context.Context, name string) (string, error) {
 		return path, nil
 	}
 	if _, err := exec.LookPath(compiler); err != nil {
-		return "", fmt.Errorf("could not build %s: there is no go command in PATH: install Go %s or newer, or set %s to a directory with %s",
-			name, GoVersion, EnvBinaries, name)
+		return "", fmt.Errorf("could not build %s: there is no go command in PATH: install Go %s or newer, "+
+			"or set %s to a directory with %s", name, GoVersion, EnvBinaries, name)
 	}
 	return path, f.build(ctx, name, p, path)
 }

@@ -136,7 +136,7 @@ func TestFindErrors(t *testing.T) {
 		wantFindError(t, finder, Kubectl, "no space left", finder.Cache, EnvCache, "GOCACHE")
 	})
 	t.Run("compiler fails", func(t *testing.T) {
-		finder, _ := newTestFinder(t, `echo k8s.io/one >&2; echo "# k8s.io/two" >&2; echo "two.go:1:2: undefined: x" >&2; exit 1`)
+		finder, _ := newTestFinder(t, `{ echo k8s.io/one; echo "# k8s.io/two"; echo "two.go:1:2: undefined: x"; } >&2; exit 1`)
 		wantFindError(t, finder, Kubectl, "exit status 1", "undefined: x")
 		if entries, err := filepath.Glob(filepath.Join(finder.Dir(), "kubectl*")); err != nil || len(entries) > 0 {
 			t.Errorf("a failed build left %v (%v)", entries, err)
@@ -193,8 +193,11 @@ func TestBuild(t *testing.T) {
 		t.Errorf("got environment %q, want %q", env, want)
 	}
 	for _, want := range []string{
-		"-trimpath", "-X=k8s.io/component-base/version.gitVersion=" + KubernetesVersion,
-		"-X=k8s.io/client-go/pkg/version.gitMajor=1 ", "-X=k8s.io/client-go/pkg/version.gitMinor=36 ", " k8s.io/kubernetes/cmd/kube-apiserver",
+		"-trimpath",
+		"-X=k8s.io/component-base/version.gitVersion=" + KubernetesVersion,
+		"-X=k8s.io/client-go/pkg/version.gitMajor=1 ",
+		"-X=k8s.io/client-go/pkg/version.gitMinor=36 ",
+		" k8s.io/kubernetes/cmd/kube-apiserver",
 	} {
 		if !strings.Contains(args, want) {
 			t.Errorf("the arguments do not have %q: %s", want, args)
@@ -210,7 +213,10 @@ func TestBuild(t *testing.T) {
 func TestTwoAtOnceBuildOnce(t *testing.T) {
 	builds := filepath.Join(t.TempDir(), "builds")
 	release := filepath.Join(t.TempDir(), "release")
-	finder, out := newTestFinder(t, `echo x >> `+builds+`; while [ ! -e `+release+` ]; do sleep 0.01; done; : > "$out"; chmod 755 "$out"`)
+	finder, out := newTestFinder(t, `
+		echo x >> `+builds+`
+		while [ ! -e `+release+` ]; do sleep 0.01; done
+		: > "$out"; chmod 755 "$out"`)
 	second := *finder
 	second.Out = &watcher{text: "another duet is building", then: func() { writeProgram(t, release, "") }}
 	var done sync.WaitGroup
@@ -231,7 +237,9 @@ func TestTwoAtOnceBuildOnce(t *testing.T) {
 
 func TestCompilerOutput(t *testing.T) {
 	var o compilerOutput
-	for _, piece := range []string{"go: downloading k8s.io/api v1\nk8s.io/a", "pi/core/v1\nfmt\n# k8s.io/x\nx.go:1:1: no", " such thing\nlast"} {
+	for _, piece := range []string{
+		"go: downloading k8s.io/api v1\nk8s.io/a", "pi/core/v1\nfmt\n# k8s.io/x\nx.go:1:1: no", " such thing\nlast",
+	} {
 		if n, err := o.Write([]byte(piece)); n != len(piece) || err != nil {
 			t.Fatalf("got %d, %v for a write of %d bytes", n, err, len(piece))
 		}
