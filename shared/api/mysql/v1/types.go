@@ -90,8 +90,10 @@ type MySQLInstanceSpec struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=name
+	// +patchStrategy=merge
+	// +patchMergeKey=name
 	// +kubebuilder:validation:MaxItems=128
-	Parameters []Parameter `json:"parameters,omitempty" protobuf:"bytes,6,rep,name=parameters"`
+	Parameters []Parameter `json:"parameters,omitempty" patchStrategy:"merge" patchMergeKey:"name" protobuf:"bytes,6,rep,name=parameters"`
 
 	// tls is how clients may or must encrypt.
 	// +optional
@@ -348,8 +350,10 @@ type MySQLInstanceStatus struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=type
+	// +patchStrategy=merge
+	// +patchMergeKey=type
 	// +kubebuilder:validation:MaxItems=32
-	Conditions []metav1.Condition `json:"conditions,omitempty" protobuf:"bytes,1,rep,name=conditions"`
+	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type" protobuf:"bytes,1,rep,name=conditions"`
 
 	// observedGeneration is the generation that this status describes.
 	// +optional
