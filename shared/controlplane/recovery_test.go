@@ -2,12 +2,16 @@ package controlplane_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -90,6 +94,23 @@ var _ = Describe("A control plane that went down", func() {
 		Expect(err).To(MatchError(And(
 			ContainSubstring("kube-apiserver exited with code 1"), ContainSubstring("unknown flag: --no-such-flag"))))
 		Expect(processesOf(ctx, dir)).To(BeEmpty())
+	})
+
+	It("tries another port when a program takes one in the last moment, and gives up when that goes on", func(ctx context.Context) {
+		taken, err := net.Listen("tcp", "127.0.0.1:0")
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(taken.Close)
+		for _, options := range []controlplane.Options{
+			{EtcdArgs: []string{"--listen-client-urls=https://" + taken.Addr().String()}},
+			{APIServerArgs: []string{fmt.Sprintf("--secure-port=%d", taken.Addr().(*net.TCPAddr).Port)}},
+		} {
+			var progress bytes.Buffer
+			options.Dir, options.Out = GinkgoT().TempDir(), io.MultiWriter(&progress, GinkgoWriter)
+			_, err := controlplane.Start(ctx, options)
+			Expect(err).To(MatchError(ContainSubstring("address already in use")))
+			Expect(strings.Count(progress.String(), "another program took port")).To(Equal(2))
+			Expect(processesOf(ctx, options.Dir)).To(BeEmpty())
+		}
 	})
 
 	It("refuses a directory that holds something else", func(ctx context.Context) {
