@@ -175,6 +175,9 @@ func fixtureMatrix() []behaviour.Result {
 			ResponseHeader: map[string][]string{hostile: {hostile}}, Error: hostile,
 		}}
 	})
+	add("litter", security, "A check that left something behind", "200", "200", func(crd, _ *behaviour.Result) {
+		crd.Error, crd.Unexpected = "could not see the row's namespace go", true
+	})
 	add("lost", security, "A check that could not be made", "403 Forbidden", "", func(_, aggregated *behaviour.Result) {
 		aggregated.Error, aggregated.Unexpected = "could not reach the server: connection refused", true
 	})

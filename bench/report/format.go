@@ -51,6 +51,17 @@ func percent(factor float64) string {
 	return fmt.Sprintf("%.1f %%", p)
 }
 
+// floorText prints a noise floor: a percentage while that is readable, else the factor.
+func floorText(floor float64) string {
+	switch {
+	case floor < 1:
+		return "unknown"
+	case floor < 1.5:
+		return "± " + percent(floor)
+	}
+	return "factor " + significant(floor)
+}
+
 func bytesText(n uint64) string {
 	switch {
 	case n >= 10<<30:

@@ -76,11 +76,7 @@ func markdownOperations(out io.Writer, b *Bench) {
 			}
 		}
 		for _, p := range o.Pairs {
-			floor := "unknown"
-			if p.P50.Floor > 0 {
-				floor = "± " + percent(p.P50.Floor)
-			}
-			fmt.Fprintf(out, " | %s (%s) | %s | %s", ratio(p.P50.Ratio.Median), interval(p.P50.Ratio), floor, p.P50.Verdict)
+			fmt.Fprintf(out, " | %s (%s) | %s | %s", ratio(p.P50.Ratio.Median), interval(p.P50.Ratio), floorText(p.P50.Floor), p.P50.Verdict)
 		}
 		fmt.Fprint(out, " |\n")
 	}
@@ -97,6 +93,9 @@ func markdownMatrix(out io.Writer, m Matrix) {
 			state := string(row.State)
 			if row.Unexpected {
 				state += ", **unexpected**"
+			}
+			if len(row.Problems) > 0 {
+				state += " (" + cell(strings.Join(row.Problems, "; ")) + ")"
 			}
 			fmt.Fprintf(out, "| %s", cell(row.Title))
 			for _, result := range row.Results {

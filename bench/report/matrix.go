@@ -42,6 +42,8 @@ type MatrixRow struct {
 	Unexpected bool
 	// Results in the order of Matrix.Forms; nil where a form has none.
 	Results []*behaviour.Result
+	// Problems say, for each form that was observed and had one, what else went wrong.
+	Problems []string
 }
 
 // NewMatrix arranges results. Groups and rows keep the order of their first result.
@@ -86,6 +88,9 @@ func (m *Matrix) count(row *MatrixRow) {
 	for _, result := range row.Results {
 		if result != nil && result.Unexpected {
 			row.Unexpected = true
+		}
+		if result != nil && result.Observed != "" && result.Error != "" {
+			row.Problems = append(row.Problems, result.Form+": "+result.Error)
 		}
 		switch {
 		case result == nil || result.Observed == "":

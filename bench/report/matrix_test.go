@@ -53,6 +53,16 @@ func TestMatrixStates(t *testing.T) {
 	}
 }
 
+func TestMatrixSaysWhatElseWentWrong(t *testing.T) {
+	m := NewMatrix([]behaviour.Result{
+		{Form: "crd", Observed: "200"}, {Form: "aggregated", Observed: "200", Error: "left a namespace behind", Unexpected: true},
+	})
+	want := []string{"aggregated: left a namespace behind"}
+	if diff := cmp.Diff(want, m.Groups[0].Rows[0].Problems); diff != "" {
+		t.Errorf("unexpected problems (-want +got):\n%s", diff)
+	}
+}
+
 func TestMatrixKeepsTheOrderOfResults(t *testing.T) {
 	var results []behaviour.Result
 	for _, form := range []string{"crd", "aggregated"} {

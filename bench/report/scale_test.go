@@ -102,6 +102,7 @@ func TestArmsKeepTheirStyle(t *testing.T) {
 func TestNumbers(t *testing.T) {
 	for got, want := range map[string]string{
 		millis(0): "–", millis(955_123): "0.955", millis(31_924_000): "31.9", millis(1_234_567_890): "1235",
+		floorText(0): "unknown", floorText(1.037): "± 3.7 %", floorText(21.02): "factor 21.0",
 		percent(1.046): "4.6 %", percent(0.5): "50 %", ratio(0): "–", ratio(1.234): "1.23",
 		interval(stats.Estimate{}): "no interval", interval(stats.Estimate{Lo: 1, Hi: 2, Bounded: true}): "1.00 to 2.00",
 		bytesText(24 << 30): "24 GiB", bytesText(3 << 29): "1.5 GiB", bytesText(331 << 20): "331 MiB",

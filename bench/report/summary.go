@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -14,7 +15,7 @@ func Summary(w io.Writer, run Run, paths Paths) error {
 		for _, group := range matrix.Groups {
 			for _, row := range group.Rows {
 				if row.Unexpected {
-					fmt.Fprintf(w, "  unexpected: %s\n", printable(row.Title))
+					fmt.Fprintf(w, "  unexpected: %s\n", clip(printable(strings.Join(append([]string{row.Title}, row.Problems...), "; "))))
 				}
 			}
 		}
@@ -63,11 +64,7 @@ func summaryTable(w io.Writer, b *Bench) error {
 			fmt.Fprintf(table, "\t%s (%s)", millis(c.P50.Median), millis(c.P99.Median))
 		}
 		for _, p := range o.Pairs {
-			floor := "unknown"
-			if p.P50.Floor > 0 {
-				floor = "± " + percent(p.P50.Floor)
-			}
-			fmt.Fprintf(table, "\t%s (%s)\t%s\t%s", ratio(p.P50.Ratio.Median), interval(p.P50.Ratio), floor, p.P50.Verdict)
+			fmt.Fprintf(table, "\t%s (%s)\t%s\t%s", ratio(p.P50.Ratio.Median), interval(p.P50.Ratio), floorText(p.P50.Floor), p.P50.Verdict)
 		}
 		fmt.Fprintln(table)
 	}

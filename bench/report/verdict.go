@@ -153,7 +153,7 @@ func nearest(groups []VerdictGroup) []string {
 		return nil
 	}
 	return []string{fmt.Sprintf("Nearest to flipping is “%s” (%s): its interval, %s, clears the noise floor of this "+
-		"machine, %s, by %s.", least.Title, least.Verdict, interval(least.Ratio), percent(least.Floor),
+		"machine, %s, by %s.", least.Title, least.Verdict, interval(least.Ratio), floorText(least.Floor),
 		percent(least.Margin))}
 }
 
@@ -165,7 +165,7 @@ func unseen(groups []VerdictGroup) []string {
 		}
 		var parts []string
 		for _, o := range g.Operations {
-			parts = append(parts, fmt.Sprintf("%s (ratio %s, floor %s)", o.Title, interval(o.Ratio), percent(o.Floor)))
+			parts = append(parts, fmt.Sprintf("%s (ratio %s, floor %s)", o.Title, interval(o.Ratio), floorText(o.Floor)))
 		}
 		return []string{"“No difference found” is not “none”: a quieter machine or more rounds could still show one " +
 			"for " + strings.Join(parts, "; ") + "."}
@@ -188,6 +188,10 @@ func threats(run Run) []string {
 		fmt.Sprintf("Each of %d comparisons has its own 95 %% interval; they are not corrected for being many. The noise "+
 			"floor makes a false claim rarer, not impossible.", len(b.Comparisons)),
 		"CPU time of servers is read in steps of 10 ms and includes what they do in the background.",
+	}
+	if m := run.Card.Machine; m.Load1 > float64(m.Cores)/2 {
+		out = append(out, fmt.Sprintf("The machine was busy before the run began: a load of %.1f on %s. Its noise floor says "+
+			"how much that hides.", m.Load1, count(m.Cores, "core", "cores")))
 	}
 	if text := planeThreat(b); text != "" {
 		out = append(out, text)

@@ -78,7 +78,7 @@ func TestWhatWouldFlip(t *testing.T) {
 	}{
 		"the weakest claim is named": {
 			[]stats.Verdict{stats.Slower, stats.Slower, stats.NoDifference},
-			[]string{"“Operation b” (slower)", "by 9.0 %", "Operation c (ratio 1.30 to 1.50, floor 5.0 %)", "Outside this run"}, "",
+			[]string{"“Operation b” (slower)", "by 9.0 %", "Operation c (ratio 1.30 to 1.50, floor ± 5.0 %)", "Outside this run"}, "",
 		},
 		"no claim is near to flipping if there is none": {
 			[]stats.Verdict{stats.NoDifference}, []string{"Operation a"}, "Nearest",
