@@ -45,8 +45,9 @@ var clientRows = []Row{
 		ID: "I10", Group: Clients, Title: "The cluster's OpenAPI documents are whole",
 		Why:    "One reference to nowhere breaks `kubectl apply` and `kubectl explain` for every kind in the cluster.",
 		Source: "kueue test/e2e aggregated_openapi_test.go", Flag: Parity,
-		Expect: Both("v2: 0 dangling references, describes MySQLInstance; v3: 0 dangling references, describes MySQLInstance"),
-		Probe:  wholeOpenAPI,
+		Expect: Both("v2: 0 dangling references, describes MySQLInstance; " +
+			"v3: 0 dangling references, describes MySQLInstance"),
+		Probe: wholeOpenAPI,
 	},
 	{
 		ID: "A3", Group: Clients, Title: "kubectl apply on the client's side, with a list that two write",
@@ -83,11 +84,9 @@ func explainFields(ctx context.Context, s *Subject) (Observation, error) {
 		err := eventually(ctx, "the group's OpenAPI document", func(context.Context) (bool, error) {
 			var out bytes.Buffer
 			// A server's document is fetched a moment after the server is there; until then the group is not found.
-			if err := explain.PrintModelDescription(field, &out, client.OpenAPIV3(), fixture.GVR, false, "plaintext"); err != nil {
-				return false, nil
-			}
+			err := explain.PrintModelDescription(field, &out, client.OpenAPIV3(), fixture.GVR, false, "plaintext")
 			text = out.String()
-			return true, nil
+			return err == nil, nil
 		})
 		return text, err
 	}
@@ -214,7 +213,7 @@ func (s *Subject) references(ctx context.Context, path string) (string, error) {
 	}
 	collectReferences(document, used)
 	dangling := sets.List(used.Difference(defined))
-	described := choose(kinds.Has(fixture.Group+" "+fixture.Kind), "describes "+fixture.Kind, "does not describe "+fixture.Kind)
+	described := choose(kinds.Has(fixture.Group+" "+fixture.Kind), "describes ", "does not describe ") + fixture.Kind
 	if len(dangling) > 0 {
 		return fmt.Sprintf("%d dangling references such as %s, %s", len(dangling), dangling[0], described), nil
 	}

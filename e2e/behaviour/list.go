@@ -46,6 +46,18 @@ var listRows = []Row{
 			"spec.replicas 400 BadRequest"),
 		Probe: selectors,
 	},
+	{
+		ID: "A50", Group: Machinery, Title: "apiVersion and kind of the items of a list",
+		Why: "A script that takes an item out of a list and sends it back works on one form " +
+			"and is refused by the other.",
+		Source: "found by running it; typed lists of built-in kinds have none either (kubernetes#3030)",
+		Flag:   Undocumented,
+		Expect: Expectation{
+			CRD:        "list MySQLInstanceList, items mysql.example.com/v1 MySQLInstance",
+			Aggregated: "list MySQLInstanceList, items absent absent",
+		},
+		Probe: itemKinds,
+	},
 }
 
 // names of the instances in the namespace that a LIST with the options returns, sorted.
@@ -67,6 +79,22 @@ func namesIn(list *unstructured.Unstructured) []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+func itemKinds(ctx context.Context, s *Subject) (Observation, error) {
+	if _, err := s.create(ctx, fixture.Instance("db")); err != nil {
+		return Observation{}, err
+	}
+	list, err := stored(s.get(ctx, s.path()))
+	if err != nil {
+		return Observation{}, err
+	}
+	items, _, _ := unstructured.NestedSlice(list.Object, "items")
+	if len(items) != 1 {
+		return observed("list of %d", len(items))
+	}
+	item := &unstructured.Unstructured{Object: items[0].(map[string]any)}
+	return observed("list %s, items %s %s", list.GetKind(), show(item, "apiVersion"), show(item, "kind"))
 }
 
 func chunks(ctx context.Context, s *Subject) (Observation, error) {

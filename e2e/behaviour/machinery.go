@@ -204,7 +204,8 @@ func putWithoutResourceVersion(ctx context.Context, s *Subject) (Observation, er
 }
 
 func putMissing(ctx context.Context, s *Subject) (Observation, error) {
-	answer, err := s.put(ctx, s.path("missing"), fixture.Instance("missing", fixture.With("metadata.resourceVersion", "1")))
+	answer, err := s.put(ctx, s.path("missing"),
+		fixture.Instance("missing", fixture.With("metadata.resourceVersion", "1")))
 	if err != nil {
 		return Observation{}, err
 	}

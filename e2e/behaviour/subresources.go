@@ -176,8 +176,9 @@ func scale(ctx context.Context, s *Subject) (Observation, error) {
 	selector := ""
 	err = eventually(ctx, "the selector in the scale", func(ctx context.Context) (bool, error) {
 		// Written again until it is seen, since the controller writes the selector as well.
-		if _, err := stored(s.patch(ctx, s.path("db", "status"),
-			`{"status":{"selector":"app=db","replicas":1,"readyReplicas":1}}`, wire.PatchType(types.MergePatchType))); err != nil {
+		_, err := stored(s.patch(ctx, s.path("db", "status"),
+			`{"status":{"selector":"app=db","replicas":1,"readyReplicas":1}}`, wire.PatchType(types.MergePatchType)))
+		if err != nil {
 			return false, err
 		}
 		scale, err := stored(s.get(ctx, path))

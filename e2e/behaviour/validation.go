@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"strings"
 
+	storagev1 "k8s.io/api/storage/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/duet-api/duet/e2e/fixture"
 	"github.com/duet-api/duet/shared/install"
 )
@@ -75,7 +78,7 @@ var validationRows = []Row{
 		Why:    "A change that cannot be carried out has to be refused while somebody is there to read it.",
 		Source: "custom-resource-definitions, Transition rules", Flag: Parity,
 		Expect: Both("smaller volume 422 Invalid: spec.storage.size; " +
-			"class set later 422 Invalid: spec.storage.storageClassName; " +
+			"other class 422 Invalid: spec.storage.storageClassName; " +
 			"older version 422 Invalid: spec.version; larger volume 200"),
 		Probe: transitions,
 	},
@@ -96,11 +99,10 @@ var validationRows = []Row{
 		ID: "B8", Group: Validation, Title: "Rules that need other objects",
 		Why:    "A Secret that is not there is found when the object is written, or when the server fails to start.",
 		Source: "custom-resources, Validation; no schema can look at another object", Flag: Parity,
-		Needs:  []install.Capability{install.LookUps},
-		Expect: Both("missing Secret 422 Invalid: spec.credentials.rootSecretRef.name"),
-		Probe: verdicts([]attempt{
-			{"missing Secret", fixture.With("spec.credentials.rootSecretRef.name", "nowhere")},
-		}),
+		Needs: []install.Capability{install.LookUps},
+		Expect: Both("missing Secret 422 Invalid: spec.credentials.rootSecretRef.name; " +
+			"growth that the class does not allow 422 Invalid: spec.storage.size"),
+		Probe: lookUps,
 	},
 }
 
@@ -161,13 +163,19 @@ func defaults(ctx context.Context, s *Subject) (Observation, error) {
 }
 
 func transitions(ctx context.Context, s *Subject) (Observation, error) {
-	if _, err := s.create(ctx, fixture.Instance("db", fixture.With("spec.storage.size", "10Gi"))); err != nil {
+	class, remove, err := s.storageClass(ctx, true)
+	if err != nil {
+		return Observation{}, err
+	}
+	defer remove()
+	if _, err := s.create(ctx, fixture.Instance("db", fixture.With("spec.storage.size", "10Gi"),
+		fixture.With("spec.storage.storageClassName", class))); err != nil {
 		return Observation{}, err
 	}
 	var seen []string
 	for _, change := range []attempt{
 		{"smaller volume", fixture.With("spec.storage.size", "5Gi")},
-		{"class set later", fixture.With("spec.storage.storageClassName", "fast")},
+		{"other class", fixture.With("spec.storage.storageClassName", "other")},
 		{"older version", fixture.With("spec.version", "8.4.2")},
 		{"larger volume", fixture.With("spec.storage.size", "20Gi")},
 	} {
@@ -178,4 +186,44 @@ func transitions(ctx context.Context, s *Subject) (Observation, error) {
 		seen = append(seen, change.title+" "+answer.Verdict())
 	}
 	return observed("%s", strings.Join(seen, "; "))
+}
+
+// storageClass creates a StorageClass of the row's own and returns its name and what removes it.
+func (s *Subject) storageClass(ctx context.Context, expansion bool) (string, func(), error) {
+	client, err := s.kubernetes()
+	if err != nil {
+		return "", nil, err
+	}
+	classes := client.StorageV1().StorageClasses()
+	class, err := classes.Create(ctx, &storagev1.StorageClass{
+		ObjectMeta:  metav1.ObjectMeta{GenerateName: s.Namespace + "-"},
+		Provisioner: "duet.example.com/none", AllowVolumeExpansion: &expansion,
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return "", nil, fmt.Errorf("could not create a storage class: %w", err)
+	}
+	return class.Name, func() {
+		_ = classes.Delete(context.WithoutCancel(ctx), class.Name, metav1.DeleteOptions{})
+	}, nil
+}
+
+func lookUps(ctx context.Context, s *Subject) (Observation, error) {
+	class, remove, err := s.storageClass(ctx, false)
+	if err != nil {
+		return Observation{}, err
+	}
+	defer remove()
+	missing, err := s.post(ctx, s.path(),
+		fixture.Instance("db", fixture.With("spec.credentials.rootSecretRef.name", "nowhere")))
+	if err != nil {
+		return Observation{}, err
+	}
+	if _, err := s.create(ctx, fixture.Instance("db", fixture.With("spec.storage.storageClassName", class))); err != nil {
+		return Observation{}, err
+	}
+	grown, err := s.update(ctx, "db", fixture.With("spec.storage.size", "20Gi"))
+	if err != nil {
+		return Observation{}, err
+	}
+	return observed("missing Secret %s; growth that the class does not allow %s", missing.Verdict(), grown.Verdict())
 }

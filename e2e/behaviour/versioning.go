@@ -168,7 +168,7 @@ func readInOldVersion(ctx context.Context, s *Subject) (Observation, error) {
 	event := events[len(events)-1]
 	version := func(o *unstructured.Unstructured) string { return o.GroupVersionKind().Version }
 	return observed("LIST %s readReplicas %s, watch %s %s readReplicas %s",
-		version(listed), show(listed, "spec", "readReplicas"),
+		version(list), show(listed, "spec", "readReplicas"),
 		event.Type, version(event.Object), show(event.Object, "spec", "readReplicas"))
 }
 

@@ -23,22 +23,30 @@ type Answer struct {
 // OK is whether the server did what it was asked.
 func (a *Answer) OK() bool { return a.Code >= 200 && a.Code < 300 }
 
+// NoStatus ends the verdict of a refusal that is not in the API's own words.
+const NoStatus = "without a Status object"
+
 // Verdict is the answer in a few words: the code, and for a refusal its reason and the fields that caused it, such as
-// "201" or "422 Invalid: spec.replicas".
+// "201" or "422 Invalid: spec.replicas". Of many fields it names the first few.
 func (a *Answer) Verdict() string {
 	if a.OK() {
 		return fmt.Sprint(a.Code)
 	}
 	status := a.Status()
 	if status == nil {
-		return fmt.Sprintf("%d without a Status object", a.Code)
+		return fmt.Sprintf("%d %s", a.Code, NoStatus)
 	}
 	verdict := fmt.Sprintf("%d %s", a.Code, status.Reason)
 	if status.Reason == metav1.StatusReasonUnknown {
 		verdict = fmt.Sprintf("%d without a reason", a.Code)
 	}
-	if fields := a.Fields(); len(fields) > 0 {
-		verdict += ": " + strings.Join(fields, ", ")
+	fields := a.Fields()
+	if len(fields) == 0 {
+		return verdict
+	}
+	verdict += ": " + strings.Join(fields[:min(len(fields), namedFields)], ", ")
+	if more := len(fields) - namedFields; more > 0 {
+		verdict += fmt.Sprintf(" and %d more", more)
 	}
 	return verdict
 }
@@ -52,6 +60,9 @@ func (a *Answer) Status() *metav1.Status {
 	status, _ := object.(*metav1.Status)
 	return status
 }
+
+// namedFields of a refusal appear in its verdict; of more there is the count.
+const namedFields = 6
 
 // noField is what a cause of a custom resource names that is about the whole object.
 const noField = "<nil>"

@@ -1,0 +1,128 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"syscall"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"github.com/duet-api/duet/e2e/behaviour"
+	"github.com/duet-api/duet/e2e/wire"
+	"github.com/duet-api/duet/shared/controlplane"
+	"github.com/duet-api/duet/shared/install"
+	"github.com/duet-api/duet/shared/process"
+)
+
+// site is a control plane with one form installed.
+type site struct {
+	form      install.Implementation
+	profile   string
+	plane     *controlplane.ControlPlane
+	installer *install.Installer
+	config    *rest.Config
+	client    *wire.Client
+}
+
+// newSite starts a control plane and installs a form. Both are gone when the container that called it ends, and so is
+// every process: that is checked.
+func newSite(ctx context.Context, form install.Implementation, profile string) *site {
+	GinkgoHelper()
+	plane, err := controlplane.Start(ctx, controlplane.Options{
+		Name: form.Name(), Dir: GinkgoT().TempDir(), Out: GinkgoWriter,
+	})
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(func(ctx context.Context) {
+		before, err := plane.Runner().List(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(plane.Stop(ctx)).To(Succeed())
+		for _, status := range before {
+			Expect(syscall.Kill(status.PID, 0)).To(MatchError(syscall.ESRCH), "%s is still there", status.Spec.Name)
+		}
+	})
+	env, err := install.NewEnvironment(plane, binaries)
+	Expect(err).NotTo(HaveOccurred())
+	installer, err := install.NewInstaller(env, forms, func(format string, args ...any) { By(fmt.Sprintf(format, args...)) })
+	Expect(err).NotTo(HaveOccurred())
+	Expect(installer.Install(ctx, form.Name(), profile)).To(Succeed())
+	config, err := plane.AdminConfig()
+	Expect(err).NotTo(HaveOccurred())
+	client, err := wire.New(config)
+	Expect(err).NotTo(HaveOccurred())
+	return &site{form: form, profile: profile, plane: plane, installer: installer, config: config, client: client}
+}
+
+// subject is the site as the behaviour rows see it.
+func (s *site) subject() *behaviour.Subject {
+	return &behaviour.Subject{
+		Form: s.form.Name(), Profile: s.profile, Capabilities: s.form.Capabilities(s.profile),
+		Config: s.config, User: s.plane.UserConfig,
+	}
+}
+
+// namespace makes a namespace that goes with the control plane.
+func (s *site) namespace(ctx context.Context, prefix string) string {
+	GinkgoHelper()
+	client, err := kubernetes.NewForConfig(s.config)
+	Expect(err).NotTo(HaveOccurred())
+	namespace, err := client.CoreV1().Namespaces().Create(ctx,
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: prefix}}, metav1.CreateOptions{})
+	Expect(err).NotTo(HaveOccurred())
+	return namespace.Name
+}
+
+// life of the processes: a crash shows in the process, even if somebody had started it again.
+type life struct {
+	PID, Restarts int
+	State         process.State
+}
+
+func (s *site) lives(ctx context.Context) map[string]life {
+	GinkgoHelper()
+	statuses, err := s.plane.Runner().List(ctx)
+	Expect(err).NotTo(HaveOccurred())
+	lives := map[string]life{}
+	for _, status := range statuses {
+		lives[status.Spec.Name] = life{PID: status.PID, Restarts: status.Restarts, State: status.State}
+	}
+	return lives
+}
+
+var panicked = regexp.MustCompile(`(?m)^.*(panic serving|Observed a panic|^panic:|runtime error:).*$`)
+
+// panics are the lines of all logs that tell of one, by process.
+func (s *site) panics(ctx context.Context) map[string][]string {
+	GinkgoHelper()
+	statuses, err := s.plane.Runner().List(ctx)
+	Expect(err).NotTo(HaveOccurred())
+	found := map[string][]string{}
+	for _, status := range statuses {
+		log, err := os.ReadFile(status.LogFile)
+		Expect(err).NotTo(HaveOccurred())
+		for _, line := range panicked.FindAllString(string(log), -1) {
+			found[status.Spec.Name] = append(found[status.Spec.Name], strings.TrimSpace(line))
+		}
+	}
+	return found
+}
+
+// ready is what kube-apiserver says about itself, and about the form behind it if that is a server.
+func (s *site) ready(ctx context.Context) error {
+	answer, err := s.client.Send(ctx, "GET", "/readyz", nil, wire.Accept("*/*"))
+	if err != nil {
+		return err
+	}
+	if !answer.OK() {
+		_, err = answer.Object()
+		return err
+	}
+	return install.Serves(ctx, s.config, s.form.Versions(s.profile)...)
+}
