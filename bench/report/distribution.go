@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -64,7 +65,7 @@ func newDistribution(b *Bench, s Scenario) (Distribution, bool) {
 	x := nines{from: d.Left, to: d.Right, highest: 1 - 1/math.Max(float64(most), 2)}
 	y := logScale{low: low / 1.15, high: high * 1.15, from: d.Bottom, to: d.Top}
 	d.X = x.ticks()
-	d.Y = y.ticks(func(v float64) string { return significantShort(v / 1e6) })
+	d.Y = y.ticks(func(v float64) string { return tickLabel(v / 1e6) })
 	var alt []string
 	for i, a := range b.Arms {
 		h, found := histograms[a.Name]
@@ -144,5 +145,8 @@ func armClass(arms []Arm, i int) string {
 	return fmt.Sprintf("arm%d", style)
 }
 
-// significantShort is a tick's label: no more digits than it needs.
-func significantShort(v float64) string { return fmt.Sprintf("%.3g", v) }
+// tickLabel has no more digits than it needs; ticks are round numbers.
+func tickLabel(v float64) string {
+	const digits = 1e6
+	return strconv.FormatFloat(math.Round(v*digits)/digits, 'f', -1, 64)
+}

@@ -21,7 +21,7 @@ func TestLogScale(t *testing.T) {
 func TestTicks(t *testing.T) {
 	labels := func(low, high float64) []string {
 		var out []string
-		for _, tick := range (logScale{low: low, high: high, from: 0, to: 100}).ticks(significantShort) {
+		for _, tick := range (logScale{low: low, high: high, from: 0, to: 100}).ticks(tickLabel) {
 			out = append(out, tick.Label)
 		}
 		return out
@@ -102,6 +102,7 @@ func TestArmsKeepTheirStyle(t *testing.T) {
 func TestNumbers(t *testing.T) {
 	for got, want := range map[string]string{
 		millis(0): "–", millis(955_123): "0.955", millis(31_924_000): "31.9", millis(1_234_567_890): "1235",
+		tickLabel(1000): "1000", tickLabel(0.05): "0.05", tickLabel(2): "2",
 		floorText(0): "unknown", floorText(1.037): "± 3.7 %", floorText(21.02): "factor 21.0",
 		percent(1.046): "4.6 %", percent(0.5): "50 %", ratio(0): "–", ratio(1.234): "1.23",
 		interval(stats.Estimate{}): "no interval", interval(stats.Estimate{Lo: 1, Hi: 2, Bounded: true}): "1.00 to 2.00",
