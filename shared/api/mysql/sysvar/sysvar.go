@@ -83,7 +83,7 @@ func (v Variable) Check(value string) error {
 	case Float:
 		number, err := strconv.ParseFloat(value, 64)
 		if err != nil || !(number >= v.MinFloat && number <= v.MaxFloat) {
-			return fmt.Errorf("must be a number from %v to %v", v.MinFloat, v.MaxFloat)
+			return fmt.Errorf("must be a number from %s to %s", plain(v.MinFloat), plain(v.MaxFloat))
 		}
 	case Enum:
 		return oneOf(value, v.Values)
@@ -107,6 +107,8 @@ func (v Variable) checkNumber(value string) error {
 	}
 	return nil
 }
+
+func plain(number float64) string { return strconv.FormatFloat(number, 'f', -1, 64) }
 
 func oneOf(value string, values []string) error {
 	if !slices.ContainsFunc(values, func(known string) bool { return strings.EqualFold(known, value) }) {

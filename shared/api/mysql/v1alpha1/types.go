@@ -101,8 +101,11 @@ type MySQLInstanceSpec struct {
 	InstanceClass InstanceClass `json:"instanceClass,omitempty"`
 
 	// storageGB is the size of each server's data volume, in GiB.
+	// ---
+	// The maximum is the format's own: a schema names the field only for the former.
 	// +required
 	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=2147483647
 	// +kubebuilder:validation:XValidation:rule="self >= oldSelf",message="may only grow"
 	StorageGB int32 `json:"storageGB"`
 
@@ -157,8 +160,11 @@ type MySQLInstanceSpec struct {
 	BackupRetentionDays *int32 `json:"backupRetentionDays,omitempty"`
 
 	// backupStorageGB is the size of the backup volume, in GiB; needed with a schedule.
+	// ---
+	// The maximum is the format's own: a schema names the field only for the former.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=2147483647
 	BackupStorageGB *int32 `json:"backupStorageGB,omitempty"`
 
 	// maintenanceWindow is "Sun:03:00-Sun:04:00", in UTC.

@@ -34,6 +34,8 @@ type MySQLInstanceSpecApplyConfiguration struct {
 	// instanceClass is the size of each server.
 	InstanceClass *mysqlv1alpha1.InstanceClass `json:"instanceClass,omitempty"`
 	// storageGB is the size of each server's data volume, in GiB.
+	// ---
+	// The maximum is the format's own: a schema names the field only for the former.
 	StorageGB *int32 `json:"storageGB,omitempty"`
 	// storageClass of the volumes; empty means the cluster's default class.
 	StorageClass *string `json:"storageClass,omitempty"`
@@ -54,6 +56,8 @@ type MySQLInstanceSpecApplyConfiguration struct {
 	// backupRetentionDays a backup is kept; 7 with a schedule that leaves it out.
 	BackupRetentionDays *int32 `json:"backupRetentionDays,omitempty"`
 	// backupStorageGB is the size of the backup volume, in GiB; needed with a schedule.
+	// ---
+	// The maximum is the format's own: a schema names the field only for the former.
 	BackupStorageGB *int32 `json:"backupStorageGB,omitempty"`
 	// maintenanceWindow is "Sun:03:00-Sun:04:00", in UTC.
 	MaintenanceWindow *string `json:"maintenanceWindow,omitempty"`
