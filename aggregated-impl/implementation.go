@@ -6,6 +6,8 @@ package aggregatedimpl
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -105,6 +107,14 @@ func serverProcess(env *install.Environment, etcd controlplane.EtcdAccess, port 
 	if err != nil {
 		return process.Spec{}, err
 	}
+	dir, err := env.Dir(ServerName)
+	if err != nil {
+		return process.Spec{}, err
+	}
+	auditPolicy := filepath.Join(dir, "audit-policy.yaml")
+	if err := os.WriteFile(auditPolicy, config.AuditPolicy, 0o600); err != nil {
+		return process.Spec{}, fmt.Errorf("could not write the audit policy: %w", err)
+	}
 	kubeconfig := env.KubeconfigFile(config.ServiceAccount)
 	// The server speaks to this machine only, whatever proxy the user has for the Internet.
 	environment := []string{"NO_PROXY=*", "no_proxy=*"}
@@ -121,5 +131,11 @@ func serverProcess(env *install.Environment, etcd controlplane.EtcdAccess, port 
 		"--kubeconfig=" + kubeconfig,
 		"--authentication-kubeconfig=" + kubeconfig,
 		"--authorization-kubeconfig=" + kubeconfig,
+		// As kube-apiserver of the control plane is started: what one form pays for, the other pays for too.
+		"--audit-policy-file=" + auditPolicy,
+		"--audit-log-path=" + filepath.Join(dir, "audit.log"),
+		"--audit-log-mode=batch",
+		"--audit-log-maxsize=100",
+		"--audit-log-maxbackup=2",
 	}}, nil
 }

@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -130,6 +133,42 @@ var _ = Describe("The process", func() {
 		log := serverLog(ctx)
 		Expect(strings.ToLower(log)).NotTo(ContainSubstring("forbidden"))
 		Expect(log).NotTo(ContainSubstring("is deprecated"))
+	})
+
+	It("is audited, and measured, as kube-apiserver is", func(ctx context.Context) {
+		namespace := newNamespace(ctx)
+		create(ctx, namespace, newInstance("audited"))
+		dir, err := env.Dir(aggregatedimpl.ServerName)
+		Expect(err).NotTo(HaveOccurred())
+		Eventually(func(g Gomega) {
+			log, err := os.ReadFile(filepath.Join(dir, "audit.log"))
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(string(log)).To(ContainSubstring(`"resource":"mysqlinstances","namespace":"` + namespace + `","name":"audited"`))
+			g.Expect(string(log)).To(ContainSubstring(`"username":"duet-admin"`))
+		}).Should(Succeed())
+
+		metrics := identified(authority(controlplane.ClientCA), "metrics", controlplane.AdministratorsGroup)
+		status, answer := metrics.get(ctx, "/metrics")
+		Expect(status).To(Equal(http.StatusOK), "%.300s", answer)
+		for _, name := range []string{"apiserver_request_total", "apiserver_flowcontrol_dispatched_requests_total",
+			"etcd_request_duration_seconds", "apiserver_delegated_authz_request_total", "apiserver_audit_event_total"} {
+			Expect(strings.Contains(answer, "\n"+name)).To(BeTrue(), name)
+		}
+	})
+
+	It("ends in good order when it is told to", Serial, func(ctx context.Context) {
+		status, err := process.Find(ctx, env.Runner(), aggregatedimpl.ServerName)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(syscall.Kill(status.PID, syscall.SIGTERM)).To(Succeed())
+		Eventually(func(g Gomega) {
+			status, err = process.Find(ctx, env.Runner(), aggregatedimpl.ServerName)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(status.State).To(Equal(process.Exited))
+		}).Should(Succeed())
+		Expect(*status.ExitCode).To(BeZero())
+		Expect(serverLog(ctx)).NotTo(ContainSubstring("panic"))
+		Expect(env.Runner().Restart(ctx, aggregatedimpl.ServerName)).To(Succeed())
+		Eventually(func() error { return install.Serves(ctx, admin, "v1", "v1alpha1") }).Should(Succeed())
 	})
 
 	It("keeps the objects over a crash", Serial, func(ctx context.Context) {

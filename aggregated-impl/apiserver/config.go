@@ -86,7 +86,7 @@ func (o *Options) applyTo(ctx context.Context, config *genericapiserver.Recommen
 		return fmt.Errorf("could not set up tracing: %w", err)
 	}
 	if err := o.SecureServing.ApplyToConfig(&config.Config); err != nil {
-		return fmt.Errorf("could not open the port: %w", err)
+		return fmt.Errorf("could not set up serving: %w", err)
 	}
 	if err := o.applyAuthenticationTo(ctx, config); err != nil {
 		return err

@@ -2,6 +2,7 @@ package apiserver
 
 import (
 	"errors"
+	"time"
 
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -32,10 +33,18 @@ type Options struct {
 	Traces         *genericoptions.TracingOptions
 }
 
+// watchDrain is how long a stopping server gives its watches to end. The library's default is not to end them: then the
+// process lives on until --request-timeout has passed, since there always are watches.
+const watchDrain = 10 * time.Second
+
 // NewOptions returns the defaults.
 func NewOptions() *Options {
+	run := genericoptions.NewServerRunOptions()
+	run.ShutdownWatchTerminationGracePeriod = watchDrain
+
 	serving := genericoptions.NewSecureServingOptions()
 	serving.BindPort = 6443
+	serving.Required = true
 	// Nearly all requests come from kube-apiserver's proxy over one HTTP/2 connection, the long watches included.
 	serving.HTTP2MaxStreamsPerConnection = 1000
 
@@ -47,7 +56,7 @@ func NewOptions() *Options {
 		admission.PluginName, resourcequota.PluginName)
 
 	return &Options{
-		ServerRun: genericoptions.NewServerRunOptions(),
+		ServerRun: run,
 		// The codec is chosen from --storage-media-type, see storageFactory.
 		Etcd:           genericoptions.NewEtcdOptions(storagebackend.NewDefaultConfig(DefaultEtcdPrefix, nil)),
 		SecureServing:  serving.WithLoopback(),
@@ -89,6 +98,10 @@ func (o *Options) Flags() cliflag.NamedFlagSets {
 		group.addFlags(all)
 		fs := sets.FlagSet(group.name)
 		all.VisitAll(func(flag *pflag.Flag) {
+			if flag.Name == "tls-cert-file" { // The library's text promises a certificate that this server does not make.
+				flag.Usage = "File with the serving certificate, the authorities it needs after it. It is reloaded when it " +
+					"changes, and must name the Service in front of the server (<service>.<namespace>.svc)."
+			}
 			if !withoutEffect.Has(flag.Name) {
 				fs.AddFlag(flag)
 			}

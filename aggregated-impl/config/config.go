@@ -17,6 +17,11 @@ import (
 //go:embed *.yaml
 var files embed.FS
 
+// AuditPolicy is what the server logs of requests.
+//
+//go:embed audit-policy.yaml
+var AuditPolicy []byte
+
 // Names in the manifests that others have to know.
 const (
 	// ServiceAccount the server runs as.

@@ -3,6 +3,8 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -16,17 +18,22 @@ import (
 )
 
 func main() {
-	os.Exit(cli.Run(newCommand()))
+	// cli.Run would dress the error up as a log line; a person reads it.
+	if err := cli.RunNoErrOutput(newCommand(genericapiserver.SetupSignalContext())); err != nil {
+		fmt.Fprintf(os.Stderr, "duet-apiserver: %v\n", err)
+		os.Exit(1)
+	}
 }
 
-func newCommand() *cobra.Command {
+func newCommand(ctx context.Context) *cobra.Command {
 	options := apiserver.NewOptions()
 	cmd := &cobra.Command{
 		Use:   "duet-apiserver",
 		Short: "Serve the MySQLInstance API behind kube-apiserver's aggregation layer",
 		Long: "duet-apiserver serves mysql.example.com behind kube-apiserver's aggregation layer.\n\n" +
 			"It needs a serving certificate, an etcd and a kubeconfig; kube-apiserver authenticates and authorizes for it.",
-		Args: cobra.NoArgs,
+		Args:         cobra.NoArgs,
+		SilenceUsage: true, // It has a hundred flags: the error would be out of sight above them.
 		PersistentPreRunE: func(*cobra.Command, []string) error {
 			return options.ServerRun.ComponentGlobalsRegistry.Set()
 		},
@@ -45,7 +52,7 @@ func newCommand() *cobra.Command {
 			return server.Run(cmd.Context())
 		},
 	}
-	cmd.SetContext(genericapiserver.SetupSignalContext())
+	cmd.SetContext(ctx)
 
 	flags := options.Flags()
 	for _, group := range flags.FlagSets {
