@@ -11,36 +11,26 @@ import (
 	"github.com/duet-api/duet/e2e/behaviour"
 )
 
-// The rows of one site run together, many at a time, before the first spec looks at its result: most of a row's time is
-// spent waiting.
-var _ = Describe("Behaviour", func() {
-	for _, form := range forms {
-		for i, profile := range form.Profiles() {
-			Context(form.Name()+" "+profile, Ordered, ContinueOnFailure, Label(form.Name(), profile), func() {
-				rows := behaviour.Rows()
-				if i > 0 {
-					// What the slow rows look at is the work of the control plane's controllers, which do not know profiles.
-					rows = fast(rows)
-				}
-				results := map[string]behaviour.Result{}
+// behaviourSpecs look at the rows. They run together, many at a time, before the first spec looks at its result: most of
+// a row's time is spent waiting.
+func behaviourSpecs(s *site, rows []behaviour.Row) {
+	Context("behaviour", Label("behaviour"), func() {
+		results := map[string]behaviour.Result{}
 
-				BeforeAll(func(ctx context.Context) {
-					site := newSite(ctx, form, profile)
-					wanted := selected(rows, form.Name(), profile)
-					for _, result := range behaviour.Run(ctx, site.subject(), wanted, nil) {
-						results[result.ID] = result
-					}
-				})
+		BeforeAll(func(ctx context.Context) {
+			wanted := selected(rows, "behaviour", s.form.Name(), s.profile)
+			for _, result := range behaviour.Run(ctx, s.subject(), wanted, nil) {
+				results[result.ID] = result
+			}
+		})
 
-				for _, row := range rows {
-					It(fmt.Sprintf("%s %s", row.ID, row.Title), labels(row), func() {
-						check(results[row.ID])
-					})
-				}
+		for _, row := range rows {
+			It(fmt.Sprintf("%s %s", row.ID, row.Title), labels(row), func() {
+				check(results[row.ID])
 			})
 		}
-	}
-})
+	})
+}
 
 func check(result behaviour.Result) {
 	GinkgoHelper()

@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/duet-api/duet/e2e/behaviour"
+	"github.com/duet-api/duet/e2e/fixture"
 	"github.com/duet-api/duet/e2e/wire"
 	"github.com/duet-api/duet/shared/controlplane"
 	"github.com/duet-api/duet/shared/install"
@@ -32,12 +33,12 @@ type site struct {
 	client    *wire.Client
 }
 
-// newSite starts a control plane and installs a form. Both are gone when the container that called it ends, and so is
+// open starts the control plane and installs the form. Both are gone when the container that called it ends, and so is
 // every process: that is checked.
-func newSite(ctx context.Context, form install.Implementation, profile string) *site {
+func (s *site) open(ctx context.Context) {
 	GinkgoHelper()
 	plane, err := controlplane.Start(ctx, controlplane.Options{
-		Name: form.Name(), Dir: GinkgoT().TempDir(), Out: GinkgoWriter,
+		Name: s.form.Name(), Dir: GinkgoT().TempDir(), Out: GinkgoWriter,
 	})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func(ctx context.Context) {
@@ -48,16 +49,16 @@ func newSite(ctx context.Context, form install.Implementation, profile string) *
 			Expect(syscall.Kill(status.PID, 0)).To(MatchError(syscall.ESRCH), "%s is still there", status.Spec.Name)
 		}
 	})
+	s.plane = plane
 	env, err := install.NewEnvironment(plane, binaries)
 	Expect(err).NotTo(HaveOccurred())
-	installer, err := install.NewInstaller(env, forms, func(format string, args ...any) { By(fmt.Sprintf(format, args...)) })
+	s.installer, err = install.NewInstaller(env, forms, func(format string, args ...any) { By(fmt.Sprintf(format, args...)) })
 	Expect(err).NotTo(HaveOccurred())
-	Expect(installer.Install(ctx, form.Name(), profile)).To(Succeed())
-	config, err := plane.AdminConfig()
+	Expect(s.installer.Install(ctx, s.form.Name(), s.profile)).To(Succeed())
+	s.config, err = plane.AdminConfig()
 	Expect(err).NotTo(HaveOccurred())
-	client, err := wire.New(config)
+	s.client, err = wire.New(s.config)
 	Expect(err).NotTo(HaveOccurred())
-	return &site{form: form, profile: profile, plane: plane, installer: installer, config: config, client: client}
 }
 
 // subject is the site as the behaviour rows see it.
@@ -77,6 +78,28 @@ func (s *site) namespace(ctx context.Context, prefix string) string {
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: prefix}}, metav1.CreateOptions{})
 	Expect(err).NotTo(HaveOccurred())
 	return namespace.Name
+}
+
+// create makes an instance.
+func (s *site) create(ctx context.Context, namespace, name string) {
+	GinkgoHelper()
+	answer, err := s.client.Send(ctx, "POST", fixture.Path(fixture.V1, namespace), fixture.Instance(name))
+	Expect(err).NotTo(HaveOccurred())
+	Expect(answer.Verdict()).To(Equal("201"))
+}
+
+// remove deletes an instance and waits until it is gone, whatever finalizers it has.
+func (s *site) remove(ctx context.Context, namespace, name string) {
+	GinkgoHelper()
+	path := fixture.Path(fixture.V1, namespace, name)
+	answer, err := s.client.Send(ctx, "DELETE", path, nil)
+	Expect(err).NotTo(HaveOccurred())
+	Expect(answer.Verdict()).To(Equal("200"))
+	Eventually(func(g Gomega) {
+		answer, err := s.client.Send(ctx, "GET", path, nil)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(answer.Code).To(Equal(404))
+	}).WithContext(ctx).Should(Succeed())
 }
 
 // life of the processes: a crash shows in the process, even if somebody had started it again.

@@ -1,11 +1,13 @@
-// Package e2e_test holds both forms to the behaviour rows, the bad-input table and the corpus, on control planes of
-// their own.
+// Package e2e_test holds both forms to the behaviour rows, the corpus and the bad-input table, and the installer to its
+// promises.
 //
-// Each form and profile gets a fresh control plane, so that nothing one of them leaves behind can help or hurt another.
+// Each form and profile gets a control plane of its own, so that nothing one of them leaves behind can help or hurt
+// another. What is asked of one is asked there in turn, since starting a control plane costs more than asking.
 // The programs are built once; kube-apiserver and etcd come from KUBEBUILDER_ASSETS, or from Duet's cache.
 package e2e_test
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +19,7 @@ import (
 
 	aggregatedimpl "github.com/duet-api/duet/aggregated-impl"
 	crdimpl "github.com/duet-api/duet/crd-impl"
+	"github.com/duet-api/duet/e2e/behaviour"
 	"github.com/duet-api/duet/shared/install"
 )
 
@@ -53,5 +56,28 @@ var _ = BeforeSuite(func() {
 		build.Dir = root
 		build.Stdout, build.Stderr = GinkgoWriter, GinkgoWriter
 		Expect(build.Run()).To(Succeed(), "could not build %s", pkg)
+	}
+})
+
+var _ = Describe("Duet", func() {
+	for _, form := range forms {
+		for i, profile := range form.Profiles() {
+			Context(form.Name()+" "+profile, Ordered, ContinueOnFailure, Label(form.Name(), profile), func() {
+				site := &site{form: form, profile: profile}
+
+				BeforeAll(func(ctx context.Context) { site.open(ctx) })
+
+				if i == 0 {
+					behaviourSpecs(site, behaviour.Rows())
+					badInputSpecs(site)
+				} else {
+					// What the slow rows look at is the work of the control plane's controllers, and bad input is met by
+					// the same code in every profile.
+					behaviourSpecs(site, fast(behaviour.Rows()))
+				}
+				corpusSpecs(site)
+				installSpecs(site)
+			})
+		}
 	}
 })
