@@ -37,43 +37,16 @@ func spec(dir, name, path string, ports map[string]int, extra []string) process.
 	var args []string
 	switch name {
 	case Etcd:
-		args = etcdArgs(dir, ports[Etcd])
+		args = EtcdConfig{
+			DataDir: filepath.Join(dir, "etcd"), Port: ports[Etcd], CAFile: certFile(dir, EtcdCA),
+			CertFile: certFile(dir, etcdServer), KeyFile: keyFile(dir, etcdServer),
+		}.Args()
 	case APIServer:
 		args = apiServerArgs(dir, ports[Etcd], ports[APIServer])
 	case ControllerManager:
 		args = controllerManagerArgs(dir, ports[ControllerManager])
 	}
 	return process.Spec{Name: name, Path: path, Args: append(args, extra...), Env: environment(), Dir: dir}
-}
-
-func etcdArgs(dir string, port int) []string {
-	url := loopbackURL(port)
-	// There is one member, and it never speaks to itself, so this address is only a name in the cluster's records.
-	const peer = "https://127.0.0.1:2380"
-	return []string{
-		"--name=duet",
-		"--data-dir=" + filepath.Join(dir, "etcd"),
-		"--listen-client-urls=" + url,
-		"--advertise-client-urls=" + url,
-		"--client-cert-auth=true",
-		"--trusted-ca-file=" + certFile(dir, EtcdCA),
-		"--cert-file=" + certFile(dir, etcdServer),
-		"--key-file=" + keyFile(dir, etcdServer),
-		"--listen-peer-urls=https://127.0.0.1:0",
-		"--initial-advertise-peer-urls=" + peer,
-		"--initial-cluster=duet=" + peer,
-		"--peer-client-cert-auth=true",
-		"--peer-trusted-ca-file=" + certFile(dir, EtcdCA),
-		"--peer-cert-file=" + certFile(dir, etcdServer),
-		"--peer-key-file=" + keyFile(dir, etcdServer),
-		// The gateway would connect to this etcd with the server's certificate, which is no client certificate.
-		"--enable-grpc-gateway=false",
-		"--feature-gates=InitialCorruptCheck=true",
-		"--watch-progress-notify-interval=5s",
-		// Room for benchmarks. The default of 2 GB ends in an alarm that only a compaction by hand clears.
-		"--quota-backend-bytes=8589934592",
-		"--log-level=warn",
-	}
 }
 
 func apiServerArgs(dir string, etcdPort, port int) []string {
