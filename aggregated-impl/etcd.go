@@ -53,30 +53,11 @@ func planEtcd(ctx context.Context, env *install.Environment) (process.Spec, cont
 	}
 	caFile, _ := certs.Files(dir, "ca")
 
-	url := fmt.Sprintf("https://127.0.0.1:%d", port)
-	const peer = "https://127.0.0.1:2380" // One member, which never speaks to itself: a name in its records.
-	spec = process.Spec{Name: etcdName, Path: sibling.Spec.Path, Dir: dir, Env: sibling.Spec.Env, Args: []string{
-		"--name=duet",
-		"--data-dir=" + filepath.Join(dir, "data"),
-		"--listen-client-urls=" + url,
-		"--advertise-client-urls=" + url,
-		"--client-cert-auth=true",
-		"--trusted-ca-file=" + caFile,
-		"--cert-file=" + certFile,
-		"--key-file=" + keyFile,
-		"--listen-peer-urls=https://127.0.0.1:0",
-		"--initial-advertise-peer-urls=" + peer,
-		"--initial-cluster=duet=" + peer,
-		"--peer-client-cert-auth=true",
-		"--peer-trusted-ca-file=" + caFile,
-		"--peer-cert-file=" + certFile,
-		"--peer-key-file=" + keyFile,
-		"--enable-grpc-gateway=false",
-		// Consistent lists from the watch cache wait for this; the control plane's etcd has the same interval.
-		"--watch-progress-notify-interval=5s",
-		"--log-level=warn",
-	}}
-	access = controlplane.EtcdAccess{URL: url, CAFile: caFile, CertFile: clientCert, KeyFile: clientKey,
+	config := controlplane.EtcdConfig{
+		DataDir: filepath.Join(dir, "data"), Port: port, CAFile: caFile, CertFile: certFile, KeyFile: keyFile,
+	}
+	spec = process.Spec{Name: etcdName, Path: sibling.Spec.Path, Dir: dir, Env: sibling.Spec.Env, Args: config.Args()}
+	access = controlplane.EtcdAccess{URL: config.URL(), CAFile: caFile, CertFile: clientCert, KeyFile: clientKey,
 		Prefix: controlplane.EtcdPrefix}
 	return spec, access, nil
 }

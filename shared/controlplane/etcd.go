@@ -11,9 +11,12 @@ type EtcdConfig struct {
 	CAFile, CertFile, KeyFile string
 }
 
+// URL for clients.
+func (c EtcdConfig) URL() string { return loopbackURL(c.Port) }
+
 // Args are the arguments of the etcd program.
 func (c EtcdConfig) Args() []string {
-	url := loopbackURL(c.Port)
+	url := c.URL()
 	// There is one member, and it never speaks to itself, so this address is only a name in the cluster's records.
 	const peer = "https://127.0.0.1:2380"
 	return []string{
@@ -41,4 +44,3 @@ func (c EtcdConfig) Args() []string {
 		"--log-level=warn",
 	}
 }
-
