@@ -311,3 +311,52 @@ func TestConcurrentConversion(t *testing.T) {
 		group.Wait()
 	}
 }
+
+func TestKeepCarriedStatus(t *testing.T) {
+	const annotation = v1alpha1.V1FieldsAnnotation
+	tests := map[string]struct {
+		obj, old, want map[string]string
+	}{
+		"left out": {
+			old:  map[string]string{annotation: `{"spec.service.type":"NodePort","status.primary":"db-0"}`},
+			want: map[string]string{annotation: `{"status.primary":"db-0"}`},
+		},
+		"forged": {
+			obj:  map[string]string{"a": "b", annotation: `{"spec.storage.size":"1536Mi","status.primary":"forged","status.selector":"x"}`},
+			old:  map[string]string{annotation: `{"status.primary":"db-0"}`},
+			want: map[string]string{"a": "b", annotation: `{"spec.storage.size":"1536Mi","status.primary":"db-0"}`},
+		},
+		"forged on an object without a status": {
+			obj:  map[string]string{"a": "b", annotation: `{"status.primary":"forged"}`},
+			want: map[string]string{"a": "b"},
+		},
+		"unchanged, in another notation": {
+			obj:  map[string]string{annotation: `{ "status.primary":"db-0" }`},
+			old:  map[string]string{annotation: `{"status.primary":"db-0"}`},
+			want: map[string]string{annotation: `{ "status.primary":"db-0" }`},
+		},
+		"no JSON": {
+			obj:  map[string]string{annotation: `{`},
+			old:  map[string]string{annotation: `{"status.primary":"db-0"}`},
+			want: map[string]string{annotation: `{"status.primary":"db-0"}`},
+		},
+		"nothing": {},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			obj := &v1alpha1.MySQLInstance{ObjectMeta: metav1.ObjectMeta{Annotations: tc.obj}}
+			before := obj.DeepCopy()
+			given := obj.Annotations
+			old := &v1alpha1.MySQLInstance{ObjectMeta: metav1.ObjectMeta{Annotations: tc.old}}
+			if err := v1alpha1.KeepCarriedStatus(obj, old); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, obj.Annotations); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(before.Annotations, given); diff != "" {
+				t.Errorf("it writes to the annotations it was given (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
