@@ -4,13 +4,16 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/component-base/cli"
+	cliflag "k8s.io/component-base/cli/flag"
 	logsapi "k8s.io/component-base/logs/api/v1"
+	"k8s.io/component-base/term"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 
@@ -25,32 +28,36 @@ MySQLInstance alone. It serves three endpoints over TLS:
   /validate  the rules in Go, and those that look up Secrets and StorageClasses
 
 The CustomResourceDefinition and the webhook configurations name its address and the CA of its
-certificate; "duet install --impl crd" writes all of them. If it is down, instances of v1 can still
-be read, and nothing can be written (failurePolicy: Fail).
+certificate; "duet install --impl crd" writes all of them. While it is down, instances can be read
+in v1, labelled and deleted; no spec can be written (failurePolicy: Fail), and v1alpha1 fails.
 
-The certificate is read again when its files change. /healthz and /readyz answer "ok".`
+The certificate is read again when its files change. /healthz and /readyz answer "ok".
 
-const example = `  # In a pod: the service account gives access to Secrets and StorageClasses.
+Examples:
+  # In a pod: the service account gives access to Secrets and StorageClasses.
   crd-webhook --bind-address=0.0.0.0 --tls-cert-file=/certs/tls.crt --tls-private-key-file=/certs/tls.key
 
   # On this machine, beside a control plane.
   crd-webhook --kubeconfig=crd-webhook.kubeconfig --tls-cert-file=webhook.crt --tls-private-key-file=webhook.key`
 
 func main() {
-	os.Exit(cli.Run(newCommand()))
+	// One plain line, whatever went wrong: whoever started the server looks for it at the end of the log.
+	if err := cli.RunNoErrOutput(newCommand()); err != nil {
+		fmt.Fprintln(os.Stderr, "Error:", err)
+		os.Exit(1)
+	}
 }
 
 func newCommand() *cobra.Command {
 	options := newOptions()
 	cmd := &cobra.Command{
-		Use:     "crd-webhook",
-		Short:   "Answer kube-apiserver's reviews of MySQLInstances",
-		Long:    long,
-		Example: example,
-		Args:    cobra.NoArgs,
-		// A wrong flag gets one clear line; --help is for those who ask.
+		Use:   "crd-webhook",
+		Short: "Answer kube-apiserver's reviews of MySQLInstances",
+		Long:  long,
+		Args:  cobra.NoArgs,
+		// The help is long; an error in a flag is one line that must not drown in it.
 		SilenceUsage: true,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(*cobra.Command, []string) error {
 			if err := options.validate(); err != nil {
 				return err
 			}
@@ -61,7 +68,15 @@ func newCommand() *cobra.Command {
 			return run(ctrl.SetupSignalHandler(), options)
 		},
 	}
-	options.addFlags(cmd.Flags())
+	sections := options.flags()
+	for _, section := range sections.FlagSets {
+		cmd.Flags().AddFlagSet(section)
+	}
+	width, _, err := term.TerminalSize(cmd.OutOrStdout())
+	if err != nil {
+		width = 0 // The output is no terminal: lines are not broken.
+	}
+	cliflag.SetUsageAndHelpFunc(cmd, sections, width)
 	return cmd
 }
 

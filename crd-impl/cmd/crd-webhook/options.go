@@ -6,12 +6,12 @@ import (
 	"net"
 	"strconv"
 
-	"github.com/spf13/pflag"
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	storagev1client "k8s.io/client-go/kubernetes/typed/storage/v1"
 	"k8s.io/client-go/rest"
 	certutil "k8s.io/client-go/util/cert"
+	cliflag "k8s.io/component-base/cli/flag"
 	logsapi "k8s.io/component-base/logs/api/v1"
 	netutils "k8s.io/utils/net"
 
@@ -35,23 +35,33 @@ func newOptions() *options {
 	return &options{bindAddress: "127.0.0.1", securePort: 9443, logging: logsapi.NewLoggingConfiguration()}
 }
 
-func (o *options) addFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&o.bindAddress, "bind-address", o.bindAddress,
+// flags are the command line in sections, as the help shows them.
+func (o *options) flags() cliflag.NamedFlagSets {
+	var sections cliflag.NamedFlagSets
+
+	serving := sections.FlagSet("serving")
+	serving.StringVar(&o.bindAddress, "bind-address", o.bindAddress,
 		"IP address to listen on. Whoever reaches it can ask which Secrets exist, unless --client-ca-file is set: "+
-			"in a pod use 0.0.0.0 with a NetworkPolicy")
-	flags.IntVar(&o.securePort, "secure-port", o.securePort, "port to serve the webhooks on, over TLS")
-	flags.StringVar(&o.certFile, "tls-cert-file", o.certFile,
-		"file with the serving certificate and its chain, in PEM; it must name the host that kube-apiserver calls")
-	flags.StringVar(&o.keyFile, "tls-private-key-file", o.keyFile, "file with the private key of the certificate, in PEM")
-	flags.StringVar(&o.clientCAFile, "client-ca-file", o.clientCAFile,
-		"file with CA certificates, in PEM. If set, /default and /validate answer only clients with a certificate of "+
-			"these CAs; kube-apiserver then needs one for this host in its --admission-control-config-file")
-	flags.StringVar(&o.kubeconfig, "kubeconfig", o.kubeconfig,
-		"file with the access to the API server for look-ups of Secrets and StorageClasses; "+
-			"without it, the service account of the pod")
-	flags.StringVar(&o.metricsAddress, "metrics-bind-address", o.metricsAddress,
-		"loopback IP:port to serve Prometheus metrics on, at /metrics over plain HTTP; without it there are none")
-	logsapi.AddFlags(o.logging, flags)
+			"in a pod use 0.0.0.0 with a NetworkPolicy.")
+	serving.IntVar(&o.securePort, "secure-port", o.securePort, "Port to serve the webhooks on, over TLS.")
+	serving.StringVar(&o.certFile, "tls-cert-file", o.certFile,
+		"File with the serving certificate and its chain, in PEM. It must name the host that kube-apiserver calls.")
+	serving.StringVar(&o.keyFile, "tls-private-key-file", o.keyFile, "File with the private key of the certificate, in PEM.")
+	serving.StringVar(&o.clientCAFile, "client-ca-file", o.clientCAFile,
+		"File with CA certificates, in PEM. If set, /default and /validate answer only clients with a certificate of "+
+			"these CAs; kube-apiserver then needs one for this host in its --admission-control-config-file.")
+
+	lookups := sections.FlagSet("lookup")
+	lookups.StringVar(&o.kubeconfig, "kubeconfig", o.kubeconfig,
+		"File with the access to the API server for look-ups of Secrets and StorageClasses. "+
+			"Without it, the service account of the pod.")
+
+	metrics := sections.FlagSet("metrics")
+	metrics.StringVar(&o.metricsAddress, "metrics-bind-address", o.metricsAddress,
+		"Loopback IP:port to serve Prometheus metrics on, at /metrics over plain HTTP. Without it there are none.")
+
+	logsapi.AddFlags(o.logging, sections.FlagSet("log"))
+	return sections
 }
 
 // validate returns everything that is wrong with the flags, so that nobody has to mend them one at a time.
