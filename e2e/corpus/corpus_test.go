@@ -2,9 +2,12 @@ package corpus
 
 import (
 	"context"
+	"os"
 	"testing"
 
-	"github.com/duet-api/duet/crd-impl/config"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"sigs.k8s.io/yaml"
+
 	contract "github.com/duet-api/duet/shared/api/mysql/corpus"
 )
 
@@ -17,13 +20,23 @@ func allCases(t *testing.T) []contract.Case {
 	return cases
 }
 
-func newSchemaJudge(t *testing.T) *SchemaJudge {
+// definition reads the generated file, and not the form that installs it: here it is only what it says.
+func definition(t *testing.T) *apiextensionsv1.CustomResourceDefinition {
 	t.Helper()
-	crd, err := config.CRD()
+	data, err := os.ReadFile("../../crd-impl/config/crd/mysql.example.com_mysqlinstances.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	judge, err := NewSchemaJudge(crd)
+	crd := &apiextensionsv1.CustomResourceDefinition{}
+	if err := yaml.UnmarshalStrict(data, crd); err != nil {
+		t.Fatal(err)
+	}
+	return crd
+}
+
+func newSchemaJudge(t *testing.T) *SchemaJudge {
+	t.Helper()
+	judge, err := NewSchemaJudge(definition(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/utils/ptr"
 
-	"github.com/duet-api/duet/crd-impl/config"
 	contract "github.com/duet-api/duet/shared/api/mysql/corpus"
 	"github.com/duet-api/duet/shared/api/mysql/install"
 	"github.com/duet-api/duet/shared/api/mysql/release"
@@ -24,10 +23,7 @@ import (
 // TestDefinitionIsValid asks what kube-apiserver asks when the definition is created: is the schema structural, do the
 // rules compile, and are they cheap enough?
 func TestDefinitionIsValid(t *testing.T) {
-	crd, err := config.CRD()
-	if err != nil {
-		t.Fatal(err)
-	}
+	crd := definition(t)
 	scheme := runtime.NewScheme()
 	apiextensionsinstall.Install(scheme)
 	scheme.Default(crd)
@@ -97,10 +93,7 @@ func addWhatOnlyGoSays(spec *v1alpha1.MySQLInstanceSpec) {
 
 // TestVersionPatternIsTheTable keeps the one list of releases that a schema cannot import.
 func TestVersionPatternIsTheTable(t *testing.T) {
-	crd, err := config.CRD()
-	if err != nil {
-		t.Fatal(err)
-	}
+	crd := definition(t)
 	for _, version := range crd.Spec.Versions {
 		name := map[string]string{"v1": "version", "v1alpha1": "engineVersion"}[version.Name]
 		property := version.Schema.OpenAPIV3Schema.Properties["spec"].Properties[name]

@@ -4,6 +4,7 @@
 package corpus
 
 import (
+	"errors"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -20,8 +21,8 @@ func verdict(err error) (contract.Verdict, error) {
 	if err == nil {
 		return contract.Verdict{Accepted: true}, nil
 	}
-	status, ok := err.(apierrors.APIStatus)
-	if !ok {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
 		return contract.Verdict{}, err
 	}
 	refusal := status.Status()

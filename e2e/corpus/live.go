@@ -20,7 +20,9 @@ const inYAML = runtime.ContentTypeYAML
 // Submit asks a running form about a case, in a namespace of the caller's: it makes what the case needs and the old
 // object, sends the request byte for byte, and deletes the object. What the case needs stays, for the next ones. An
 // error means that the case could not be asked.
-func Submit(ctx context.Context, client *wire.Client, namespace string, c contract.Case) (_ contract.Verdict, err error) {
+func Submit(
+	ctx context.Context, client *wire.Client, namespace string, c contract.Case,
+) (_ contract.Verdict, err error) {
 	if c.OnlyInProcess != "" {
 		return contract.Verdict{}, fmt.Errorf("%q is only for judges in process: %s", c.Name, c.OnlyInProcess)
 	}
@@ -31,8 +33,7 @@ func Submit(ctx context.Context, client *wire.Client, namespace string, c contra
 	}
 	collection := fmt.Sprintf("/apis/mysql.example.com/%s/namespaces/%s/mysqlinstances", c.Version, namespace)
 	method, path, body := http.MethodPost, collection, c.Body
-	var options []wire.Option
-	options = append(options, wire.ContentType(inYAML))
+	options := []wire.Option{wire.ContentType(inYAML)}
 	if c.FieldValidation != "" {
 		options = append(options, wire.Query("fieldValidation", c.FieldValidation))
 	}

@@ -3,8 +3,8 @@
 // process by the CustomResourceDefinition's schema and CEL, in process by the Go code, and live by each form; a
 // difference between the judges is listed in the case, with its reason in prose, or it is a bug.
 //
-// The cases are the YAML files beside this one, one per topic. A rule that only Go can say, or that needs other objects,
-// is not repeated case by case: the case names the rule's home, and Expect knows which judges go there.
+// The cases are the YAML files beside this one, one per topic. A rule that only Go can say, or that needs other
+// objects, is not repeated case by case: the case names the rule's home, and Expect knows which judges go there.
 package corpus
 
 import (

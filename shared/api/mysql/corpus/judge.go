@@ -80,8 +80,8 @@ func (c Case) Expect(judge Judge) Verdict {
 	return c.Want
 }
 
-// Diff says how a judge's verdict differs from the expected one, and is empty if it does not. The fields named have to be
-// the same; of a field's reasons, the expected one has to be there.
+// Diff says how a judge's verdict differs from the expected one, and is empty if it does not. The fields named have to
+// be the same; of a field's reasons, the expected one has to be there.
 func (v Verdict) Diff(got Verdict) string {
 	if v.Accepted != got.Accepted {
 		return fmt.Sprintf("want %s, got %s", v, got)

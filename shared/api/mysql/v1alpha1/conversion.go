@@ -24,8 +24,8 @@ func Convert_v1alpha1_MySQLInstance_To_mysql_MySQLInstance(in *MySQLInstance, ou
 	return v1.Convert_v1_MySQLInstance_To_mysql_MySQLInstance(&converted, out, s)
 }
 
-// Convert_mysql_MySQLInstance_To_v1alpha1_MySQLInstance converts whatever the hub can hold; see the package comment
-// for what happens to a value that v1alpha1 has no place for. It does not write to in, but out may share memory with it.
+// Convert_mysql_MySQLInstance_To_v1alpha1_MySQLInstance converts whatever the hub can hold; see the package comment for
+// what happens to a value that v1alpha1 has no place for. It does not write to in, but out may share memory with it.
 func Convert_mysql_MySQLInstance_To_v1alpha1_MySQLInstance(in *mysql.MySQLInstance, out *MySQLInstance,
 	s conversion.Scope) error {
 	// The hub and v1 have one memory layout; v1 is the one whose JSON the annotation holds.

@@ -3,9 +3,8 @@ package v1alpha1_test
 import (
 	"testing"
 
-	apiequality "k8s.io/apimachinery/pkg/api/equality"
-
 	"github.com/google/go-cmp/cmp"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/utils/ptr"
 
 	"github.com/duet-api/duet/shared/api/mysql/fuzzer"

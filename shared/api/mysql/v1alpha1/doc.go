@@ -18,9 +18,9 @@
 //   - mysql.example.com/v1-fields, on v1alpha1 objects: what v1 says and v1alpha1 cannot. A size of 1536Mi, a NodePort,
 //     the conditions. It is dropped on the way to the hub, and each value is obeyed only while converting it gives what
 //     the v1alpha1 field says: whoever changes storageGB means it.
-//   - mysql.example.com/v1alpha1-fields, on hub and v1 objects: what a v1alpha1 client wrote and v1 has no place for. An
-//     unknown class, a window that is none. Conversion may not fail, or such a request would be a bad one (400) instead
-//     of an invalid one (422) with the path of the field. So the value travels to validation, and validation refuses
+//   - mysql.example.com/v1alpha1-fields, on hub and v1 objects: what a v1alpha1 client wrote and v1 has no place for.
+//     An unknown class, a window that is none. Conversion may not fail, or such a request would be a bad one (400)
+//     instead of an invalid one (422) with the path of the field. So the value travels to validation, and validation refuses
 //     every object with this annotation, with one error per value (Refused): it is not stored.
 //
 // phase and message are computed from the conditions and never become any: nothing written there has a meaning.

@@ -252,7 +252,8 @@ func gibibytes(n int32) resource.Quantity {
 	return *resource.NewQuantity(int64(n)*gibibyte, resource.BinarySI)
 }
 
-// WholeGibibytes is the storageGB of a size. It rounds up: a client that then sets the next number only grows the volume.
+// WholeGibibytes is the storageGB of a size. It rounds up: a client that then sets the next number only grows the
+// volume.
 func WholeGibibytes(q resource.Quantity) int32 {
 	switch {
 	case q.CmpInt64(math.MaxInt32*gibibyte) >= 0:

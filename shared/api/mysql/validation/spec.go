@@ -141,13 +141,15 @@ func parseCron(schedule string) (problem string) {
 }
 
 func validateWindow(window *mysql.MaintenanceWindow, path *field.Path) field.ErrorList {
-	errs := oneOf(window.Day, path.Child("day"), "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+	errs := oneOf(window.Day, path.Child("day"),
+		"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 	if missing := required(window.StartTime, len("15:04"), path.Child("startTime")); len(missing) > 0 {
 		errs = append(errs, missing...)
 	} else if !startTime.MatchString(window.StartTime) {
 		errs = append(errs, field.Invalid(path.Child("startTime"), window.StartTime, "must be HH:MM, from 00:00 to 23:59"))
 	}
-	return append(errs, between(window.DurationMinutes, minWindowMinutes, maxWindowMinutes, path.Child("durationMinutes"))...)
+	return append(errs,
+		between(window.DurationMinutes, minWindowMinutes, maxWindowMinutes, path.Child("durationMinutes"))...)
 }
 
 func optionalName(name *string, path *field.Path) field.ErrorList {

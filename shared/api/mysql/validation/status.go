@@ -1,9 +1,8 @@
 package validation
 
 import (
-	"k8s.io/apimachinery/pkg/util/validation/field"
-
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/duet-api/duet/shared/api/mysql"
 )

@@ -1,7 +1,7 @@
 // Package validation holds the rules on one MySQLInstance and its older self, once, for both forms: the aggregated
 // server's strategy calls it, and so does the crd form's webhook for what a schema and CEL cannot say. It works on the
-// hub; InVersion says the same in the version of the request. Rules that need other objects (does the Secret exist?) are
-// in shared/admission.
+// hub; InVersion says the same in the version of the request. Rules that need other objects (does the Secret exist?)
+// are in shared/admission.
 //
 // Where a rule is also in the schema (the markers on the v1 types), the two agree about verdict, field and reason; the
 // corpus holds them to it and lists the differences that cannot be removed.
@@ -21,8 +21,8 @@ func ValidateMySQLInstance(obj *mysql.MySQLInstance) field.ErrorList {
 }
 
 // ValidateMySQLInstanceUpdate returns everything that is wrong with an object that replaces old: what would be wrong
-// with a new object, then the forbidden transitions. As in a CustomResourceDefinition, what was already wrong in old and
-// has not changed does not stand in the way: a rule that became stricter must not stop a controller from taking its
+// with a new object, then the forbidden transitions. As in a CustomResourceDefinition, what was already wrong in old
+// and has not changed does not stand in the way: a rule that became stricter must not stop a controller from taking its
 // finalizer off.
 func ValidateMySQLInstanceUpdate(obj, old *mysql.MySQLInstance) field.ErrorList {
 	errs := apivalidation.ValidateObjectMetaUpdate(&obj.ObjectMeta, &old.ObjectMeta, metadataPath)

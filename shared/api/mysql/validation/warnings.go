@@ -30,13 +30,15 @@ func Warnings(obj, old *mysql.MySQLInstance) []string {
 func specWarnings(spec *mysql.MySQLInstanceSpec) []string {
 	var warnings []string
 	if version, err := release.Parse(spec.Version); err == nil && version.Series().Support == release.Deprecated {
-		warnings = append(warnings, fmt.Sprintf("MySQL %s is deprecated: move to a newer release series", version.Series().Name))
+		warnings = append(warnings,
+			fmt.Sprintf("MySQL %s is deprecated: move to a newer release series", version.Series().Name))
 	}
 	if spec.Backup == nil {
 		warnings = append(warnings, "no backup is scheduled: a lost volume is lost data")
 	}
 	if replicas := ptr.Deref(spec.Replicas, 1); replicas%2 == 0 {
-		warnings = append(warnings, fmt.Sprintf("%d is an even number of servers: no side of a split has the majority", replicas))
+		warnings = append(warnings,
+			fmt.Sprintf("%d is an even number of servers: no side of a split has the majority", replicas))
 	}
 	return warnings
 }
