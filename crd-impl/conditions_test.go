@@ -182,6 +182,38 @@ func TestDefaultingBearsAnyShape(t *testing.T) {
 	}
 }
 
+// What a v1alpha1 object carries of the v1 status may only be changed through /status, so the webhook has to see every
+// change of it.
+func TestCarriedFieldsReachDefaulting(t *testing.T) {
+	mutating, _ := accessors(t)
+	carrying := func(fields string) *unstructured.Unstructured {
+		object := &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "mysql.example.com/v1alpha1", "kind": "MySQLInstance",
+			"metadata": map[string]any{"name": "x"}, "spec": map[string]any{"engineVersion": "8.4.3"},
+		}}
+		if fields != "" {
+			object.SetAnnotations(map[string]string{v1alpha1.V1FieldsAnnotation: fields})
+		}
+		return object
+	}
+	for name, test := range map[string]struct {
+		object, old *unstructured.Unstructured
+		want        bool
+	}{
+		"created without": {object: carrying("")},
+		"created with":    {object: carrying("{}"), want: true},
+		"kept":            {object: carrying("{}"), old: carrying("{}")},
+		"changed":         {object: carrying(`{"status.primary":"mine"}`), old: carrying("{}"), want: true},
+		"erased":          {object: carrying(""), old: carrying("{}"), want: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := asks(t, mutating, test.object, test.old); got != test.want {
+				t.Errorf("the webhook is asked: %t, want %t", got, test.want)
+			}
+		})
+	}
+}
+
 func TestWhatReachesValidation(t *testing.T) {
 	_, validating := accessors(t)
 	stored := func(edit func(*unstructured.Unstructured)) *unstructured.Unstructured {

@@ -104,6 +104,67 @@ func TestDefaulting(t *testing.T) {
 	}
 }
 
+// kube-apiserver keeps the status of an update to the main endpoint; the webhook keeps the part of it that v1alpha1
+// carries in an annotation, so that a user without rights to /status can neither forge nor erase it.
+func TestCarriedStatusIsKept(t *testing.T) {
+	carrying := func(fields string) string {
+		if fields == "" {
+			return flat("")
+		}
+		return strings.Replace(flat(""), `"metadata":{`,
+			fmt.Sprintf(`"metadata":{"annotations":{"mysql.example.com/v1-fields":%q},`, fields), 1)
+	}
+	const stored, forged = `{"status.primary":"orders-0"}`, `{"status.primary":"mine"}`
+	for name, test := range map[string]struct{ object, old, want string }{
+		"unchanged":             {object: carrying(stored), old: carrying(stored), want: carrying(stored)},
+		"forged":                {object: carrying(forged), old: carrying(stored), want: carrying(stored)},
+		"erased":                {object: carrying(""), old: carrying(stored), want: carrying(stored)},
+		"brought by a new one":  {object: carrying(forged), want: carrying("")},
+		"forged where none was": {object: carrying(forged), old: carrying(""), want: carrying("")},
+		"other fields may change": {
+			object: carrying(`{"spec.service.type":"NodePort","status.primary":"mine"}`), old: carrying(stored),
+			want: carrying(`{"spec.service.type":"NodePort","status.primary":"orders-0"}`),
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			response := admit(t, newDefaultingHandler(newCodec()), admissionReview(test.object, test.old))
+			if !response.Allowed {
+				t.Fatalf("refused: %+v", response.Result)
+			}
+			got := []byte(test.object)
+			if response.Patch != nil {
+				patch, err := jsonpatch.DecodePatch(response.Patch)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got, err = patch.Apply(got); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, have := annotationsOf(t, test.want), annotationsOf(t, string(got))
+			if diff := cmp.Diff(want, have); diff != "" {
+				t.Errorf("annotations (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func annotationsOf(t *testing.T, object string) map[string]string {
+	t.Helper()
+	var decoded struct {
+		Metadata struct {
+			Annotations map[string]string `json:"annotations"`
+		} `json:"metadata"`
+	}
+	if err := json.Unmarshal([]byte(object), &decoded); err != nil {
+		t.Fatal(err)
+	}
+	if len(decoded.Metadata.Annotations) == 0 {
+		return nil
+	}
+	return decoded.Metadata.Annotations
+}
+
 // The webhook sets every default there is, so an object that has met no schema gets them as well, parents included.
 func TestDefaultingWithoutASchema(t *testing.T) {
 	object := `{"apiVersion":"mysql.example.com/v1","kind":"MySQLInstance","metadata":{"name":"x"},` +
