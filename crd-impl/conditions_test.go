@@ -24,7 +24,7 @@ import (
 	"github.com/duet-api/duet/crd-impl/config"
 	"github.com/duet-api/duet/shared/api/mysql/fuzzer"
 	apiinstall "github.com/duet-api/duet/shared/api/mysql/install"
-	"github.com/duet-api/duet/shared/api/mysql/v1"
+	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 	"github.com/duet-api/duet/shared/api/mysql/v1alpha1"
 	"github.com/duet-api/duet/shared/install"
 )

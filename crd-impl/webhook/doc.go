@@ -1,10 +1,10 @@
 // Package webhook is the crd form's own process: what kube-apiserver has to ask somebody else about a custom resource.
 //
 // It exists because a schema cannot say everything. kube-apiserver cannot convert between versions that differ in more
-// than their name (/convert), cannot set a default that depends on another field (/default), and cannot check a rule
-// that needs a program or another object (/validate). The three endpoints take a review apart, call the functions that
-// both forms share, and put the answer together. No rule, default or conversion is written here: compare this package
-// with aggregated-impl, where the same functions are called in process.
+// than their name (/convert), cannot set a default that depends on another field or guard a status that travels in an
+// annotation (/default), and cannot check a rule that needs a program or another object (/validate). The three endpoints
+// take a review apart, call the functions that both forms share, and put the answer together. No rule, default or
+// conversion is written here: compare this package with aggregated-impl, where the same functions are called in process.
 //
 // # Who may call
 //

@@ -24,7 +24,7 @@ const long = `crd-webhook answers what kube-apiserver cannot decide from the Cus
 MySQLInstance alone. It serves three endpoints over TLS:
 
   /convert   instances of v1alpha1 as v1 and back, a list at a time
-  /default   the defaults that depend on another field (v1alpha1 only)
+  /default   for v1alpha1, the default that depends on another field, and the v1 status that it carries
   /validate  the rules in Go, and those that look up Secrets and StorageClasses
 
 The CustomResourceDefinition and the webhook configurations name its address and the CA of its
