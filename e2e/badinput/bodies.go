@@ -58,7 +58,7 @@ func protobufObject() any {
 
 // yamlBomb is a few lines that would be a billion values if every alias were followed.
 func yamlBomb() any {
-	lines := []string{"a: &a [x, x, x, x, x, x, x, x, x]"}
+	lines := []string{"a: &a [" + strings.Repeat("x, ", 8) + "x]"}
 	for letter := 'b'; letter <= 'i'; letter++ {
 		before := string(letter - 1)
 		lines = append(lines, fmt.Sprintf("%c: &%c [%s]", letter, letter, strings.Repeat("*"+before+", ", 8)+"*"+before))

@@ -85,7 +85,9 @@ func validatingPolicy(ctx context.Context, s *Subject) (Observation, error) {
 	if err != nil {
 		return Observation{}, fmt.Errorf("could not create a policy: %w", err)
 	}
-	defer policies.Delete(context.WithoutCancel(ctx), named.Name, metav1.DeleteOptions{})
+	s.afterwards(func(ctx context.Context) error {
+		return policies.Delete(ctx, named.Name, metav1.DeleteOptions{})
+	})
 	_, err = bindings.Create(ctx, &admissionv1.ValidatingAdmissionPolicyBinding{
 		ObjectMeta: named,
 		Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
@@ -95,7 +97,9 @@ func validatingPolicy(ctx context.Context, s *Subject) (Observation, error) {
 	if err != nil {
 		return Observation{}, fmt.Errorf("could not bind the policy: %w", err)
 	}
-	defer bindings.Delete(context.WithoutCancel(ctx), named.Name, metav1.DeleteOptions{})
+	s.afterwards(func(ctx context.Context) error {
+		return bindings.Delete(ctx, named.Name, metav1.DeleteOptions{})
+	})
 
 	var refused *wire.Answer
 	err = eventually(ctx, "the policy enforced", func(ctx context.Context) (bool, error) {
@@ -139,14 +143,18 @@ func mutatingPolicy(ctx context.Context, s *Subject) (Observation, error) {
 	if err != nil {
 		return Observation{}, fmt.Errorf("could not create a policy: %w", err)
 	}
-	defer policies.Delete(context.WithoutCancel(ctx), named.Name, metav1.DeleteOptions{})
+	s.afterwards(func(ctx context.Context) error {
+		return policies.Delete(ctx, named.Name, metav1.DeleteOptions{})
+	})
 	_, err = bindings.Create(ctx, &admissionv1.MutatingAdmissionPolicyBinding{
 		ObjectMeta: named, Spec: admissionv1.MutatingAdmissionPolicyBindingSpec{PolicyName: named.Name},
 	}, metav1.CreateOptions{})
 	if err != nil {
 		return Observation{}, fmt.Errorf("could not bind the policy: %w", err)
 	}
-	defer bindings.Delete(context.WithoutCancel(ctx), named.Name, metav1.DeleteOptions{})
+	s.afterwards(func(ctx context.Context) error {
+		return bindings.Delete(ctx, named.Name, metav1.DeleteOptions{})
+	})
 
 	err = eventually(ctx, "the policy's label", func(ctx context.Context) (bool, error) {
 		answer, err := s.post(ctx, s.path(), fixture.Instance("db"), wire.Query("dryRun", metav1.DryRunAll))
@@ -179,8 +187,11 @@ func namespaceLifecycle(ctx context.Context, s *Subject) (Observation, error) {
 	if err != nil {
 		return Observation{}, fmt.Errorf("could not create what keeps the namespace: %w", err)
 	}
-	defer anchors.Patch(context.WithoutCancel(ctx), "anchor", types.MergePatchType,
-		[]byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{})
+	s.afterwards(func(ctx context.Context) error {
+		_, err := anchors.Patch(ctx, "anchor", types.MergePatchType,
+			[]byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{})
+		return err
+	})
 	if err := client.CoreV1().Namespaces().Delete(ctx, s.Namespace, metav1.DeleteOptions{}); err != nil {
 		return Observation{}, fmt.Errorf("could not delete the namespace: %w", err)
 	}

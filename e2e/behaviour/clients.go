@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -251,7 +252,7 @@ func kubectlPatch(ctx context.Context, s *Subject) (Observation, error) {
 	if err := s.kubectl().patch(`{"spec":{"replicas":3}}`, "mysqlinstance", "db"); err != nil {
 		return observed("failed: %s", firstClause(err.Error()))
 	}
-	object, err := s.read(ctx, "db")
+	object, err := s.read(ctx)
 	if err != nil {
 		return Observation{}, err
 	}
@@ -272,7 +273,7 @@ func kubectlApply(ctx context.Context, s *Subject) (Observation, error) {
 	if err := s.kubectl().apply(manifest("200")); err != nil {
 		return Observation{}, err
 	}
-	first, err := s.read(ctx, "db")
+	first, err := s.read(ctx)
 	if err != nil {
 		return Observation{}, err
 	}
@@ -287,13 +288,13 @@ func kubectlApply(ctx context.Context, s *Subject) (Observation, error) {
 	if err := s.kubectl().apply(manifest("300")); err != nil {
 		return Observation{}, err
 	}
-	object, err := s.read(ctx, "db")
+	object, err := s.read(ctx)
 	if err != nil {
 		return Observation{}, err
 	}
 	used := "no patch"
 	for _, exchange := range slices.Backward(s.recorder.Exchanges()) {
-		if exchange.Method == "PATCH" {
+		if exchange.Method == http.MethodPatch {
 			used = strings.Join(exchange.RequestHeader["Content-Type"], ", ")
 			break
 		}

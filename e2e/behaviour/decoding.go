@@ -194,7 +194,7 @@ func emptyValues(ctx context.Context, s *Subject) (Observation, error) {
 	if err != nil {
 		return Observation{}, err
 	}
-	object, err := s.read(ctx, "db")
+	object, err := s.read(ctx)
 	if err != nil {
 		return Observation{}, err
 	}
@@ -230,7 +230,7 @@ func unknownFields(ctx context.Context, s *Subject) (Observation, error) {
 	if err != nil {
 		return Observation{}, err
 	}
-	object, err := s.read(ctx, "db")
+	object, err := s.read(ctx)
 	if err != nil {
 		return Observation{}, err
 	}

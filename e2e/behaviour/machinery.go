@@ -98,7 +98,7 @@ func crud(ctx context.Context, s *Subject) (Observation, error) {
 	if err != nil {
 		return Observation{}, err
 	}
-	updated, err := s.update(ctx, "db", fixture.With("spec.replicas", 3))
+	updated, err := s.update(ctx, fixture.With("spec.replicas", 3))
 	if err != nil {
 		return Observation{}, err
 	}
@@ -118,19 +118,19 @@ func crud(ctx context.Context, s *Subject) (Observation, error) {
 		yaml.Verdict(), got.Verdict(), updated.Verdict(), patched.Verdict(), deleted.Verdict(), gone.Verdict())
 }
 
-// update reads an object, changes it and puts it back. It tries again if something else wrote in between, as every
+// update reads the instance db, changes it and puts it back. It tries again if something else wrote in between, as every
 // client must: the controller is at work on the same objects.
-func (s *Subject) update(ctx context.Context, name string, edits ...fixture.Edit) (*wire.Answer, error) {
+func (s *Subject) update(ctx context.Context, edits ...fixture.Edit) (*wire.Answer, error) {
 	var answer *wire.Answer
-	err := eventually(ctx, "an update of "+name+" without a conflict", func(ctx context.Context) (bool, error) {
-		object, err := s.read(ctx, name)
+	err := eventually(ctx, "an update without a conflict", func(ctx context.Context) (bool, error) {
+		object, err := s.read(ctx)
 		if err != nil {
 			return false, err
 		}
 		for _, edit := range edits {
 			edit(object)
 		}
-		answer, err = s.put(ctx, s.path(name), object)
+		answer, err = s.put(ctx, s.path("db"), object)
 		return err == nil && answer.Code != 409, err
 	})
 	return answer, err
@@ -164,7 +164,7 @@ func dryRun(ctx context.Context, s *Subject) (Observation, error) {
 	if err != nil {
 		return Observation{}, err
 	}
-	unchanged, err := s.read(ctx, "db")
+	unchanged, err := s.read(ctx)
 	if err != nil {
 		return Observation{}, err
 	}
@@ -172,7 +172,7 @@ func dryRun(ctx context.Context, s *Subject) (Observation, error) {
 	if err != nil {
 		return Observation{}, err
 	}
-	present, err := s.read(ctx, "db")
+	present, err := s.read(ctx)
 	if err != nil {
 		return Observation{}, err
 	}
@@ -273,7 +273,7 @@ func stalePut(ctx context.Context, s *Subject) (Observation, error) {
 	if err != nil {
 		return Observation{}, err
 	}
-	if _, err := stored(s.update(ctx, "db", fixture.With("spec.replicas", 3))); err != nil {
+	if _, err := stored(s.update(ctx, fixture.With("spec.replicas", 3))); err != nil {
 		return Observation{}, err
 	}
 	fixture.With("spec.replicas", 5)(stale)
@@ -281,7 +281,7 @@ func stalePut(ctx context.Context, s *Subject) (Observation, error) {
 	if err != nil {
 		return Observation{}, err
 	}
-	current, err := s.read(ctx, "db")
+	current, err := s.read(ctx)
 	if err != nil {
 		return Observation{}, err
 	}
@@ -294,7 +294,7 @@ func deletePreconditions(ctx context.Context, s *Subject) (Observation, error) {
 	if err != nil {
 		return Observation{}, err
 	}
-	if _, err := stored(s.update(ctx, "db", fixture.With("spec.replicas", 3))); err != nil {
+	if _, err := stored(s.update(ctx, fixture.With("spec.replicas", 3))); err != nil {
 		return Observation{}, err
 	}
 	var verdicts []any

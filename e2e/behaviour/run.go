@@ -2,6 +2,7 @@ package behaviour
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"slices"
@@ -22,8 +23,8 @@ const (
 	// rowTimeout ends a probe that hangs. It is long, since the garbage collector and the quota controller look for new
 	// kinds every half minute only.
 	rowTimeout = 2 * time.Minute
-	// cleanupTimeout is how long a row's namespace may take to go. It is generous, since a namespace is deleted in
-	// passes, and a pass that meets an unready API waits.
+	// cleanupTimeout is how long a row's namespace, or anything else that it left, may take to go. It is generous, since
+	// a namespace is deleted in passes, and a pass that meets an unready API waits.
 	cleanupTimeout = 90 * time.Second
 	// namespaceLabel marks the namespaces of rows, with the row's ID.
 	namespaceLabel = "duet.example.com/row"
@@ -132,7 +133,9 @@ func look(ctx context.Context, subject *Subject, row Row) (Observation, func() e
 	if observation.Evidence == nil {
 		observation.Evidence = own.recorder.Exchanges()
 	}
-	return observation, clean, err
+	cleaning, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
+	defer cancel()
+	return observation, clean, errors.Join(err, own.cleanUp(cleaning))
 }
 
 // probe runs a row's probe. A probe that panics is one row without an observation, not the end of the run.

@@ -167,3 +167,32 @@ func TestSlowRowsStartFirst(t *testing.T) {
 		t.Errorf("the order is %v", got)
 	}
 }
+
+func TestRunCleansUpWhateverTheProbeCameTo(t *testing.T) {
+	subject, _ := newSubject(t)
+	var undone []string
+	undo := func(what string, err error) func(context.Context) error {
+		return func(ctx context.Context) error {
+			undone = append(undone, what)
+			return errors.Join(err, ctx.Err())
+		}
+	}
+	gone := apierrors.NewNotFound(corev1.Resource("things"), "x")
+	row := probing(func(_ context.Context, s *Subject) (Observation, error) {
+		s.afterwards(undo("first", errors.New("it will not go")))
+		s.afterwards(undo("second", gone))
+		panic("in the middle")
+	})
+	result := Run(t.Context(), subject, []Row{row}, nil)[0]
+	if !slices.Equal(undone, []string{"second", "first"}) {
+		t.Errorf("undone: %v", undone)
+	}
+	for _, want := range []string{"the probe panicked", "could not clean up: it will not go"} {
+		if !strings.Contains(result.Error, want) {
+			t.Errorf("the result does not say %q: %s", want, result.Error)
+		}
+	}
+	if strings.Contains(result.Error, gone.Error()) {
+		t.Errorf("what is gone already is no error: %s", result.Error)
+	}
+}

@@ -125,7 +125,7 @@ func withoutRights(ctx context.Context, s *Subject) (Observation, error) {
 	if err != nil {
 		return Observation{}, err
 	}
-	object, err := s.read(ctx, "db")
+	object, err := s.read(ctx)
 	if err != nil {
 		return Observation{}, err
 	}

@@ -66,12 +66,10 @@ func tooLarge(ctx context.Context, s *Subject) (Observation, error) {
 		names = append(names, fmt.Sprintf("%s.example.com/%04d", strings.Repeat("abcdefgh.", 25)+"x", i)+
 			strings.Repeat("x", 55))
 	}
+	s.afterwards(s.release)
 	answer, err := s.post(ctx, s.path(), fixture.Instance("db", fixture.With("metadata.finalizers", names)))
 	if err != nil {
 		return Observation{}, err
-	}
-	if answer.OK() {
-		s.release(ctx, "db")
 	}
 	reason := "nothing says why"
 	if status := answer.Status(); status != nil && strings.Contains(status.Message, "request is too large") {
@@ -82,15 +80,15 @@ func tooLarge(ctx context.Context, s *Subject) (Observation, error) {
 
 func finalizers(ctx context.Context, s *Subject) (Observation, error) {
 	const ours = "duet.example.com/probe"
+	s.afterwards(s.release)
 	if _, err := s.create(ctx, fixture.Instance("db", fixture.With("metadata.finalizers", []any{ours}))); err != nil {
 		return Observation{}, err
 	}
-	defer s.release(ctx, "db")
 	deleted, err := s.delete(ctx, s.path("db"), nil)
 	if err != nil {
 		return Observation{}, err
 	}
-	held, err := s.read(ctx, "db")
+	held, err := s.read(ctx)
 	if err != nil {
 		return Observation{}, err
 	}
@@ -99,7 +97,9 @@ func finalizers(ctx context.Context, s *Subject) (Observation, error) {
 	if err != nil {
 		return Observation{}, err
 	}
-	s.release(ctx, "db")
+	if err := s.release(ctx); err != nil {
+		return Observation{}, err
+	}
 	if _, err := s.awaitGone(ctx, "db"); err != nil {
 		return Observation{}, err
 	}

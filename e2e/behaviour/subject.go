@@ -2,10 +2,15 @@ package behaviour
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
+	"slices"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
@@ -33,12 +38,14 @@ type Subject struct {
 
 	recorder *wire.Recorder
 	client   *wire.Client
+	cleanups []func(context.Context) error
 }
 
 // within returns the subject as one row sees it: in its own namespace, with its own record.
 func (s *Subject) within(namespace string) (*Subject, error) {
 	own := *s
 	own.Namespace = namespace
+	own.cleanups = nil
 	own.recorder = &wire.Recorder{}
 	own.Config = own.recorder.Wrap(s.Config)
 	client, err := wire.New(own.Config)
@@ -88,8 +95,8 @@ func (s *Subject) post(ctx context.Context, path string, body any, options ...wi
 	return s.client.Send(ctx, "POST", path, body, options...)
 }
 
-func (s *Subject) put(ctx context.Context, path string, body any, options ...wire.Option) (*wire.Answer, error) {
-	return s.client.Send(ctx, "PUT", path, body, options...)
+func (s *Subject) put(ctx context.Context, path string, body any) (*wire.Answer, error) {
+	return s.client.Send(ctx, "PUT", path, body)
 }
 
 func (s *Subject) patch(ctx context.Context, path string, body any, options ...wire.Option) (*wire.Answer, error) {
@@ -105,9 +112,9 @@ func (s *Subject) create(ctx context.Context, object *unstructured.Unstructured)
 	return stored(s.post(ctx, s.path(), object))
 }
 
-// read gets an object in v1.
-func (s *Subject) read(ctx context.Context, name string) (*unstructured.Unstructured, error) {
-	return stored(s.get(ctx, s.path(name)))
+// read gets the instance db, which is what nearly every probe calls its instance, in v1.
+func (s *Subject) read(ctx context.Context) (*unstructured.Unstructured, error) {
+	return stored(s.get(ctx, s.path("db")))
 }
 
 // stored turns an answer into the object it holds; a refusal is an error.
@@ -116,6 +123,33 @@ func stored(answer *wire.Answer, err error) (*unstructured.Unstructured, error) 
 		return nil, err
 	}
 	return answer.Object()
+}
+
+// afterwards has something undone when the probe is over, whatever it came to. It is for what does not go with the
+// namespace by itself: objects of the cluster, and finalizers.
+func (s *Subject) afterwards(undo func(context.Context) error) {
+	s.cleanups = append(s.cleanups, undo)
+}
+
+// cleanUp undoes what the probe left, the last thing first. What is gone already is fine.
+func (s *Subject) cleanUp(ctx context.Context) error {
+	var errs []error
+	for _, undo := range slices.Backward(s.cleanups) {
+		if err := undo(ctx); err != nil && !apierrors.IsNotFound(err) {
+			errs = append(errs, fmt.Errorf("could not clean up: %w", err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// release takes every finalizer off the instance db, if it is still there.
+func (s *Subject) release(ctx context.Context) error {
+	answer, err := s.patch(ctx, s.path("db"), `{"metadata":{"finalizers":null}}`, wire.PatchType(types.MergePatchType))
+	if err != nil || answer.Code == http.StatusNotFound {
+		return err
+	}
+	_, err = answer.Object()
+	return err
 }
 
 // pollInterval is how often a probe looks again for what takes a moment.

@@ -100,7 +100,7 @@ func metadataThroughStatus(ctx context.Context, s *Subject) (Observation, error)
 	if _, err := s.create(ctx, fixture.Instance("db")); err != nil {
 		return Observation{}, err
 	}
-	defer s.release(ctx, "db")
+	s.afterwards(s.release)
 	object, err := stored(s.patch(ctx, s.path("db", "status"), `[
 		{"op":"add","path":"/metadata/annotations","value":{"note":"x"}},
 		{"op":"add","path":"/metadata/labels","value":{"tier":"x"}},
@@ -161,7 +161,7 @@ func scale(ctx context.Context, s *Subject) (Observation, error) {
 	if err != nil {
 		return Observation{}, err
 	}
-	object, err := s.read(ctx, "db")
+	object, err := s.read(ctx)
 	if err != nil {
 		return Observation{}, err
 	}
@@ -215,7 +215,7 @@ func statusOwnership(ctx context.Context, s *Subject) (Observation, error) {
 	}
 	agent, taken := "nobody", "does not take it"
 	for _, entry := range object.GetManagedFields() {
-		fields := string(entry.FieldsV1.Raw)
+		fields := entry.FieldsV1.GetRawString()
 		owns := strings.Contains(fields, `"f:currentVersion"`)
 		if entry.Manager == "agent" && owns {
 			agent = fmt.Sprintf("agent %s of %s owns currentVersion", entry.Operation, entry.Subresource)

@@ -163,11 +163,10 @@ func defaults(ctx context.Context, s *Subject) (Observation, error) {
 }
 
 func transitions(ctx context.Context, s *Subject) (Observation, error) {
-	class, remove, err := s.storageClass(ctx, true)
+	class, err := s.storageClass(ctx, true)
 	if err != nil {
 		return Observation{}, err
 	}
-	defer remove()
 	if _, err := s.create(ctx, fixture.Instance("db", fixture.With("spec.storage.size", "10Gi"),
 		fixture.With("spec.storage.storageClassName", class))); err != nil {
 		return Observation{}, err
@@ -179,7 +178,7 @@ func transitions(ctx context.Context, s *Subject) (Observation, error) {
 		{"older version", fixture.With("spec.version", "8.4.2")},
 		{"larger volume", fixture.With("spec.storage.size", "20Gi")},
 	} {
-		answer, err := s.update(ctx, "db", change.edit)
+		answer, err := s.update(ctx, change.edit)
 		if err != nil {
 			return Observation{}, err
 		}
@@ -188,11 +187,11 @@ func transitions(ctx context.Context, s *Subject) (Observation, error) {
 	return observed("%s", strings.Join(seen, "; "))
 }
 
-// storageClass creates a StorageClass of the row's own and returns its name and what removes it.
-func (s *Subject) storageClass(ctx context.Context, expansion bool) (string, func(), error) {
+// storageClass creates a StorageClass of the row's own and returns its name.
+func (s *Subject) storageClass(ctx context.Context, expansion bool) (string, error) {
 	client, err := s.kubernetes()
 	if err != nil {
-		return "", nil, err
+		return "", err
 	}
 	classes := client.StorageV1().StorageClasses()
 	class, err := classes.Create(ctx, &storagev1.StorageClass{
@@ -200,19 +199,19 @@ func (s *Subject) storageClass(ctx context.Context, expansion bool) (string, fun
 		Provisioner: "duet.example.com/none", AllowVolumeExpansion: &expansion,
 	}, metav1.CreateOptions{})
 	if err != nil {
-		return "", nil, fmt.Errorf("could not create a storage class: %w", err)
+		return "", fmt.Errorf("could not create a storage class: %w", err)
 	}
-	return class.Name, func() {
-		_ = classes.Delete(context.WithoutCancel(ctx), class.Name, metav1.DeleteOptions{})
-	}, nil
+	s.afterwards(func(ctx context.Context) error {
+		return classes.Delete(ctx, class.Name, metav1.DeleteOptions{})
+	})
+	return class.Name, nil
 }
 
 func lookUps(ctx context.Context, s *Subject) (Observation, error) {
-	class, remove, err := s.storageClass(ctx, false)
+	class, err := s.storageClass(ctx, false)
 	if err != nil {
 		return Observation{}, err
 	}
-	defer remove()
 	missing, err := s.post(ctx, s.path(),
 		fixture.Instance("db", fixture.With("spec.credentials.rootSecretRef.name", "nowhere")))
 	if err != nil {
@@ -221,7 +220,7 @@ func lookUps(ctx context.Context, s *Subject) (Observation, error) {
 	if _, err := s.create(ctx, fixture.Instance("db", fixture.With("spec.storage.storageClassName", class))); err != nil {
 		return Observation{}, err
 	}
-	grown, err := s.update(ctx, "db", fixture.With("spec.storage.size", "20Gi"))
+	grown, err := s.update(ctx, fixture.With("spec.storage.size", "20Gi"))
 	if err != nil {
 		return Observation{}, err
 	}

@@ -67,7 +67,7 @@ func twoVersions(ctx context.Context, s *Subject) (Observation, error) {
 	if err != nil {
 		return Observation{}, err
 	}
-	asV1, err := s.read(ctx, "db")
+	asV1, err := s.read(ctx)
 	if err != nil {
 		return Observation{}, err
 	}
@@ -79,10 +79,10 @@ func twoVersions(ctx context.Context, s *Subject) (Observation, error) {
 	if err != nil {
 		return Observation{}, err
 	}
-	if _, err := stored(s.updateAlpha(ctx, "db")); err != nil {
+	if _, err := stored(s.updateAlpha(ctx)); err != nil {
 		return Observation{}, err
 	}
-	after, err := s.read(ctx, "db")
+	after, err := s.read(ctx)
 	if err != nil {
 		return Observation{}, err
 	}
@@ -96,17 +96,17 @@ func twoVersions(ctx context.Context, s *Subject) (Observation, error) {
 }
 
 // updateAlpha is what a client of v1alpha1 does: read, change, put back, and again if there was a conflict.
-func (s *Subject) updateAlpha(ctx context.Context, name string, edits ...fixture.Edit) (*wire.Answer, error) {
+func (s *Subject) updateAlpha(ctx context.Context, edits ...fixture.Edit) (*wire.Answer, error) {
 	var answer *wire.Answer
 	err := eventually(ctx, "an update in v1alpha1 without a conflict", func(ctx context.Context) (bool, error) {
-		object, err := stored(s.get(ctx, s.alpha(name)))
+		object, err := stored(s.get(ctx, s.alpha("db")))
 		if err != nil {
 			return false, err
 		}
 		for _, edit := range edits {
 			edit(object)
 		}
-		answer, err = s.put(ctx, s.alpha(name), object)
+		answer, err = s.put(ctx, s.alpha("db"), object)
 		return err == nil && answer.Code != 409, err
 	})
 	return answer, err
@@ -118,10 +118,10 @@ func lossless(ctx context.Context, s *Subject) (Observation, error) {
 	if err != nil {
 		return Observation{}, err
 	}
-	if _, err := stored(s.updateAlpha(ctx, "db", fixture.With("spec.readReplicas", 1))); err != nil {
+	if _, err := stored(s.updateAlpha(ctx, fixture.With("spec.readReplicas", 1))); err != nil {
 		return Observation{}, err
 	}
-	object, err := s.read(ctx, "db")
+	object, err := s.read(ctx)
 	if err != nil {
 		return Observation{}, err
 	}
@@ -156,7 +156,7 @@ func readInOldVersion(ctx context.Context, s *Subject) (Observation, error) {
 		return Observation{}, err
 	}
 	defer stream.Close()
-	if _, err := stored(s.update(ctx, "db", fixture.With("spec.replicas", 5))); err != nil {
+	if _, err := stored(s.update(ctx, fixture.With("spec.replicas", 5))); err != nil {
 		return Observation{}, err
 	}
 	events, err := stream.Until(func(e wire.Event) bool {

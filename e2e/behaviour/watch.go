@@ -3,6 +3,7 @@ package behaviour
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -37,7 +38,7 @@ var watchRows = []Row{
 			"and an API that never sends it hangs them for ever.",
 		Source: "KEP-3157; antrea#8123, calico#11114, rancher/steve#1229", Flag: Parity,
 		Expect: Both("empty collection: BOOKMARK initial-events-end; " +
-			"two objects: ADDED, ADDED, BOOKMARK initial-events-end"),
+			"two objects: ADDED one, ADDED two, BOOKMARK initial-events-end"),
 		Probe: watchList,
 	},
 	{
@@ -62,7 +63,7 @@ func watchEvents(ctx context.Context, s *Subject) (Observation, error) {
 	if _, err := s.create(ctx, fixture.Instance("db")); err != nil {
 		return Observation{}, err
 	}
-	if _, err := stored(s.update(ctx, "db", fixture.With("spec.replicas", 3))); err != nil {
+	if _, err := stored(s.update(ctx, fixture.With("spec.replicas", 3))); err != nil {
 		return Observation{}, err
 	}
 	if _, err := stored(s.delete(ctx, s.path("db"), nil)); err != nil {
@@ -88,11 +89,7 @@ func watchEvents(ctx context.Context, s *Subject) (Observation, error) {
 func eventTypes(events []wire.Event) string {
 	names := make([]string, 0, len(events))
 	for _, event := range events {
-		name := string(event.Type)
-		if event.Object.GetAnnotations()[metav1.InitialEventsAnnotationKey] == "true" {
-			name += " initial-events-end"
-		}
-		names = append(names, name)
+		names = append(names, string(event.Type))
 	}
 	modified := string(watch.Modified)
 	names = slices.CompactFunc(names, func(a, b string) bool { return a == modified && b == modified })
@@ -144,9 +141,17 @@ func watchList(ctx context.Context, s *Subject) (Observation, error) {
 		defer stream.Close()
 		events, err := stream.Until(func(e wire.Event) bool { return e.Type == watch.Bookmark })
 		if errors.Is(err, io.EOF) {
-			err = nil
+			err = nil // the watch ended without the bookmark: that is what was observed
 		}
-		return eventTypes(events), err
+		var seen []string
+		for _, event := range events {
+			name := event.Object.GetName()
+			if event.Object.GetAnnotations()[metav1.InitialEventsAnnotationKey] == "true" {
+				name = "initial-events-end"
+			}
+			seen = append(seen, fmt.Sprintf("%s %s", event.Type, name))
+		}
+		return strings.Join(seen, ", "), err
 	}
 	empty, err := initial()
 	if err != nil {

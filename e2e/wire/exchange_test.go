@@ -76,7 +76,7 @@ func TestRecorderTrims(t *testing.T) {
 
 func TestRecorderCountsPolls(t *testing.T) {
 	client, recorder := recording(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == "DELETE" {
+		if r.Method == http.MethodDelete {
 			w.WriteHeader(http.StatusConflict)
 		}
 	})
