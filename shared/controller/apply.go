@@ -3,7 +3,6 @@ package controller
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,11 +15,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
-	"github.com/duet-api/duet/shared/api/mysql/v1"
+	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 )
-
-// errNotCached stands for the answer of a cache that was not asked.
-var errNotCached = errors.New("not cached")
 
 // blocked is why the controller does not go on with an instance until somebody does something. It is reported in the
 // conditions and tried again with growing pauses.

@@ -8,7 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/duet-api/duet/shared/api/mysql/v1"
+	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 )
 
 // Reasons in the conditions.
@@ -85,7 +85,7 @@ func readyCondition(
 		return not(resized)
 	case *instance.Spec.Replicas > 1:
 		return condition(v1.ConditionReady, false, ReasonNotReplicating,
-			"every server runs, but the replicas do not follow the primary yet")
+			"every server runs, but those beside the primary do not follow it")
 	}
 	return condition(v1.ConditionReady, true, ReasonServing, "every server asked for serves")
 }

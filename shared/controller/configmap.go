@@ -9,7 +9,7 @@ import (
 
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 
-	"github.com/duet-api/duet/shared/api/mysql/v1"
+	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 )
 
 const (
@@ -38,7 +38,8 @@ func configuration(instance *v1.MySQLInstance, f facts) *corev1ac.ConfigMapApply
 // the settings that the controller owns: in an option file the last line wins.
 func optionFileOf(instance *v1.MySQLInstance, f facts) string {
 	var b strings.Builder
-	b.WriteString("# Written by duet-controller. Changes are undone; set spec.parameters of the MySQLInstance instead.\n[mysqld]\n")
+	b.WriteString("# Written by duet-controller. Changes are undone; set spec.parameters of the MySQLInstance instead.\n")
+	b.WriteString("[mysqld]\n")
 	write := func(settings []setting) {
 		for _, s := range settings {
 			fmt.Fprintf(&b, "%s = %s\n", s.name, quoteOption(s.value))

@@ -11,7 +11,7 @@ import (
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/duet-api/duet/shared/api/mysql/v1"
+	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 )
 
 // facts are what the desired children depend on besides the spec.
@@ -77,11 +77,9 @@ func (r *Reconciler) rootSecretIdentity(ctx context.Context, instance *v1.MySQLI
 	ref := rootSecretRef(instance)
 	key := client.ObjectKey{Namespace: instance.Namespace, Name: ref.Name}
 	var secret corev1.Secret
-	var err error = errNotCached
-	if instance.Spec.Credentials == nil {
-		err = r.Client.Get(ctx, key, &secret)
-	}
-	if err != nil {
+	cached := instance.Spec.Credentials == nil && r.Client.Get(ctx, key, &secret) == nil
+	var err error
+	if !cached {
 		err = r.Reader.Get(ctx, key, &secret)
 	}
 	switch {

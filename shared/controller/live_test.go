@@ -15,7 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/duet-api/duet/shared/api/mysql/v1"
+	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 	"github.com/duet-api/duet/shared/controller"
 	"github.com/duet-api/duet/shared/controlplane"
 )
@@ -106,14 +106,14 @@ var _ = Describe("The controller", Ordered, func() {
 
 		It("is reported as it is: its pod waits for a node", func(ctx context.Context) {
 			Expect(admin.Create(ctx, minimal(namespace))).To(Succeed())
-			Eventually(conditionOf(namespace, name, v1.ConditionProgressing)).WithContext(ctx).Should(Equal("True WaitingForServers"))
+			awaitCondition(ctx, namespace, name, v1.ConditionProgressing, "True WaitingForServers")
 			for kind, want := range map[string]string{
 				v1.ConditionReady: "False WaitingForServers", v1.ConditionAvailable: "False PrimaryNotReady",
 				v1.ConditionStorageResized:       "False VolumesPending",
 				v1.ConditionConfigurationApplied: "False WaitingForServers",
 				v1.ConditionBackupScheduled:      "False NotRequested",
 			} {
-				Eventually(conditionOf(namespace, name, kind)).WithContext(ctx).Should(Equal(want), kind)
+				awaitCondition(ctx, namespace, name, kind, want)
 			}
 			instance := &v1.MySQLInstance{}
 			Eventually(get(namespace, name, instance)).WithContext(ctx).Should(HaveField("Status.Replicas", int32(1)))
@@ -129,7 +129,8 @@ var _ = Describe("The controller", Ordered, func() {
 			Expect(err).NotTo(HaveOccurred())
 			asSelector, err := metav1.LabelSelectorAsSelector(selected)
 			Expect(err).NotTo(HaveOccurred())
-			Expect(admin.List(ctx, scaled, client.InNamespace(namespace), client.MatchingLabelsSelector{Selector: asSelector})).To(Succeed())
+			Expect(admin.List(ctx, scaled, client.InNamespace(namespace),
+				client.MatchingLabelsSelector{Selector: asSelector})).To(Succeed())
 			Expect(scaled.Items).To(HaveLen(1))
 		})
 
@@ -138,8 +139,8 @@ var _ = Describe("The controller", Ordered, func() {
 				Expect(admin.Create(ctx, secret)).To(Succeed())
 			}
 			Expect(admin.Create(ctx, minimal(namespace, elaborate))).To(Succeed())
-			Eventually(conditionOf(namespace, name, v1.ConditionConfigurationApplied)).WithContext(ctx).Should(Equal("False FieldsNotObeyed"))
-			Eventually(conditionOf(namespace, name, v1.ConditionBackupScheduled)).WithContext(ctx).Should(Equal("False NotImplemented"))
+			awaitCondition(ctx, namespace, name, v1.ConditionConfigurationApplied, "False FieldsNotObeyed")
+			awaitCondition(ctx, namespace, name, v1.ConditionBackupScheduled, "False NotImplemented")
 			Eventually(func(ctx context.Context) ([]eventsv1.Event, error) {
 				list := &eventsv1.EventList{}
 				return list.Items, admin.List(ctx, list, client.InNamespace(namespace))
@@ -153,7 +154,7 @@ var _ = Describe("The controller", Ordered, func() {
 				Expect(admin.Create(ctx, secret)).To(Succeed())
 			}
 			Expect(admin.Create(ctx, minimal(namespace, changes...))).To(Succeed())
-			Eventually(conditionOf(namespace, name, v1.ConditionProgressing)).WithContext(ctx).Should(Equal("True WaitingForServers"))
+			awaitCondition(ctx, namespace, name, v1.ConditionProgressing, "True WaitingForServers")
 			quiet(ctx, namespace, name)
 		},
 			Entry("with defaults"),
@@ -164,7 +165,7 @@ var _ = Describe("The controller", Ordered, func() {
 
 		It("waits for a Secret that is not there, and goes on when it is", func(ctx context.Context) {
 			Expect(admin.Create(ctx, minimal(namespace, elaborate))).To(Succeed())
-			Eventually(conditionOf(namespace, name, v1.ConditionProgressing)).WithContext(ctx).Should(Equal("False SecretNotFound"))
+			awaitCondition(ctx, namespace, name, v1.ConditionProgressing, "False SecretNotFound")
 			for _, secret := range givenSecrets(namespace) {
 				Expect(admin.Create(ctx, secret)).To(Succeed())
 			}
@@ -177,7 +178,7 @@ var _ = Describe("The controller", Ordered, func() {
 			instance := minimal(namespace)
 			instance.Name = "1.odd.name"
 			Expect(admin.Create(ctx, instance)).To(Succeed())
-			Eventually(conditionOf(namespace, instance.Name, v1.ConditionProgressing)).WithContext(ctx).Should(Equal("True WaitingForServers"))
+			awaitCondition(ctx, namespace, instance.Name, v1.ConditionProgressing, "True WaitingForServers")
 			Expect(admin.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "1.odd.name-root"}, &corev1.Secret{})).To(Succeed())
 			quiet(ctx, namespace, instance.Name)
 		})
@@ -189,7 +190,7 @@ var _ = Describe("The controller", Ordered, func() {
 			}
 			Expect(admin.Create(ctx, foreign)).To(Succeed())
 			Expect(admin.Create(ctx, minimal(namespace))).To(Succeed())
-			Eventually(conditionOf(namespace, name, v1.ConditionReady)).WithContext(ctx).Should(Equal("False ChildNotOwned"))
+			awaitCondition(ctx, namespace, name, v1.ConditionReady, "False ChildNotOwned")
 			after := &corev1.Service{}
 			Expect(admin.Get(ctx, client.ObjectKeyFromObject(foreign), after)).To(Succeed())
 			Expect(after.ResourceVersion).To(Equal(foreign.ResourceVersion))
@@ -201,7 +202,7 @@ var _ = Describe("The controller", Ordered, func() {
 		BeforeEach(func(ctx context.Context) {
 			namespace = newNamespace(ctx)
 			Expect(admin.Create(ctx, minimal(namespace))).To(Succeed())
-			Eventually(conditionOf(namespace, name, v1.ConditionProgressing)).WithContext(ctx).Should(Equal("True WaitingForServers"))
+			awaitCondition(ctx, namespace, name, v1.ConditionProgressing, "True WaitingForServers")
 		})
 
 		It("gets a deleted child back", func(ctx context.Context) {
@@ -215,7 +216,7 @@ var _ = Describe("The controller", Ordered, func() {
 				Eventually(get(namespace, childName, child)).WithContext(ctx).Should(
 					Satisfy(func(o client.Object) bool { return o.GetUID() != uid }), childName)
 			}
-			Eventually(conditionOf(namespace, name, v1.ConditionProgressing)).WithContext(ctx).Should(Equal("True WaitingForServers"))
+			awaitCondition(ctx, namespace, name, v1.ConditionProgressing, "True WaitingForServers")
 			quiet(ctx, namespace, name)
 		})
 
@@ -226,7 +227,8 @@ var _ = Describe("The controller", Ordered, func() {
 			service.Spec.Ports[0].Port = 9999
 			service.Annotations = map[string]string{"example.com/kept": "yes"}
 			Expect(admin.Patch(ctx, service, client.MergeFrom(before))).To(Succeed())
-			Eventually(get(namespace, "db-primary", service)).WithContext(ctx).Should(HaveField("Spec.Ports", ConsistOf(HaveField("Port", int32(3306)))))
+			Eventually(get(namespace, "db-primary", service)).WithContext(ctx).Should(
+				HaveField("Spec.Ports", ConsistOf(HaveField("Port", int32(3306)))))
 			Expect(service.Annotations).To(HaveKey("example.com/kept"))
 
 			config := &corev1.ConfigMap{}
@@ -267,16 +269,17 @@ var _ = Describe("The controller", Ordered, func() {
 
 		It("says that volumes do not grow, and does not fail over it", func(ctx context.Context) {
 			change(ctx, namespace, name, func(i *v1.MySQLInstance) { i.Spec.Storage.VolumeSize = resource.MustParse("2Gi") })
-			Eventually(conditionOf(namespace, name, v1.ConditionStorageResized)).WithContext(ctx).Should(Equal("False GrowthNotObeyed"))
+			awaitCondition(ctx, namespace, name, v1.ConditionStorageResized, "False GrowthNotObeyed")
 			quiet(ctx, namespace, name)
 		})
 
 		It("keeps its volume while it is stopped", func(ctx context.Context) {
 			change(ctx, namespace, name, func(i *v1.MySQLInstance) { i.Spec.PowerState = v1.PowerStopped })
-			Eventually(conditionOf(namespace, name, v1.ConditionProgressing)).WithContext(ctx).Should(Equal("False Settled"))
-			Eventually(conditionOf(namespace, name, v1.ConditionAvailable)).WithContext(ctx).Should(Equal("False Stopped"))
+			awaitCondition(ctx, namespace, name, v1.ConditionProgressing, "False Settled")
+			awaitCondition(ctx, namespace, name, v1.ConditionAvailable, "False Stopped")
 			Eventually(gone(namespace, "db-0", &corev1.Pod{})).WithContext(ctx).Should(BeTrue())
-			Expect(admin.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "data-db-0"}, &corev1.PersistentVolumeClaim{})).To(Succeed())
+			claim := &corev1.PersistentVolumeClaim{}
+			Expect(admin.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "data-db-0"}, claim)).To(Succeed())
 			change(ctx, namespace, name, func(i *v1.MySQLInstance) { i.Spec.PowerState = v1.PowerRunning })
 			Eventually(get(namespace, "db-0", &corev1.Pod{})).WithContext(ctx).Should(Not(BeNil()))
 		})
@@ -326,7 +329,7 @@ var _ = Describe("The controller", Ordered, func() {
 				}
 
 				create(ctx, v1.DeletionRetain)
-				Eventually(conditionOf(namespace, name, v1.ConditionProgressing)).WithContext(ctx).Should(Equal("True WaitingForServers"))
+				awaitCondition(ctx, namespace, name, v1.ConditionProgressing, "True WaitingForServers")
 				after := &corev1.Secret{}
 				Expect(admin.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "db-root"}, after)).To(Succeed())
 				Expect(after.UID).To(Equal(before.UID))
@@ -350,7 +353,7 @@ var _ = Describe("The controller", Ordered, func() {
 		It("and comes back is used again, with nothing lost", func(ctx context.Context) {
 			namespace := newNamespace(ctx)
 			Expect(admin.Create(ctx, minimal(namespace))).To(Succeed())
-			Eventually(conditionOf(namespace, name, v1.ConditionProgressing)).WithContext(ctx).Should(Equal("True WaitingForServers"))
+			awaitCondition(ctx, namespace, name, v1.ConditionProgressing, "True WaitingForServers")
 			set := &appsv1.StatefulSet{}
 			Expect(admin.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, set)).To(Succeed())
 			uid := set.UID

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/duet-api/duet/shared/api/mysql/v1"
+	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 )
 
 // notObeyed lists what the spec asks for and the servers do not do, each as "field: why". The condition
@@ -14,7 +14,7 @@ func notObeyed(instance *v1.MySQLInstance, o observation) []string {
 	spec := &instance.Spec
 	var list []string
 	if *spec.Replicas > 1 {
-		list = append(list, "spec.replicas: the servers run, but they do not follow the primary yet, "+
+		list = append(list, "spec.replicas: the servers beside the primary do not follow it, "+
 			"and the read Service has no endpoints")
 	}
 	if o.claimSize != nil && spec.Storage.VolumeSize.Cmp(*o.claimSize) > 0 {

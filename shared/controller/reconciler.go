@@ -23,7 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	"github.com/duet-api/duet/shared/api/mysql/v1"
+	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 )
 
 // blockedRetry is how long a blocked instance waits for another look. Secrets and children are watched; this is for
@@ -66,24 +66,25 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		log.FromContext(ctx).V(1).Info("the namespace is being deleted, and the instance with it")
 		return reconcile.Result{}, nil
 	}
-	obstacle, err := splitBlocked(err)
-	if err != nil && !wrote {
+	obstacle, failure := splitBlocked(err)
+	if failure != nil && !wrote {
 		// Nothing is known that the status does not say already, and the API server may be what fails.
-		return reconcile.Result{}, err
+		return reconcile.Result{}, failure
 	}
-	o, observeErr := r.observe(ctx, instance)
-	if observeErr != nil {
-		return reconcile.Result{}, errors.Join(err, observeErr)
+	o, err := r.observe(ctx, instance)
+	if err != nil {
+		return reconcile.Result{}, errors.Join(failure, err)
 	}
-	o.blocked, o.writing, o.rootSecret = obstacle, wrote || err != nil, f.rootSecretIdentity
+	o.blocked, o.writing, o.rootSecret = obstacle, wrote || failure != nil, f.rootSecretIdentity
 	status := statusOf(instance, o, metav1.NewTime(r.Clock.Now()))
-	if err := errors.Join(err, r.writeStatus(ctx, instance, status)); err != nil {
+	if err := errors.Join(failure, r.writeStatus(ctx, instance, status)); err != nil {
 		return reconcile.Result{}, err
 	}
+	var result reconcile.Result
 	if obstacle != nil {
-		return reconcile.Result{RequeueAfter: blockedRetry}, nil
+		result.RequeueAfter = blockedRetry
 	}
-	return reconcile.Result{}, nil
+	return result, nil
 }
 
 func (r *Reconciler) reconcileDeletion(ctx context.Context, instance *v1.MySQLInstance) error {

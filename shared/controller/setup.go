@@ -30,7 +30,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/duet-api/duet/shared/api/mysql/install"
-	"github.com/duet-api/duet/shared/api/mysql/v1"
+	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 )
 
 // Pauses after failures, for each instance by itself. There is no limit on all instances together: the library's older
@@ -138,10 +138,7 @@ type controller struct {
 func (c *controller) Start(ctx context.Context) error {
 	tell := func(reason string) { c.waiting.Store(&reason) }
 	indexed := false
-	for {
-		if err := waitForAPI(ctx, c.mgr.GetAPIReader(), c.clock, c.logger, tell); err != nil {
-			return nil
-		}
+	for waitForAPI(ctx, c.mgr.GetAPIReader(), c.clock, c.logger, tell) == nil {
 		if !indexed {
 			if err := addIndexes(ctx, c.mgr.GetFieldIndexer()); err != nil {
 				return err
@@ -150,15 +147,15 @@ func (c *controller) Start(ctx context.Context) error {
 		}
 		c.waiting.Store(nil)
 		c.started.Store(true)
-		err := c.run(ctx)
-		if ctx.Err() != nil {
-			return nil
+		if err := c.run(ctx); ctx.Err() == nil {
+			// The API went away between the LIST and the first watch. The library's controller does not start twice, so
+			// the next round makes a new one.
+			c.started.Store(false)
+			c.logger.Info("could not start to watch, beginning again", "reason", fmt.Sprint(err))
 		}
-		// The API went away between the LIST and the first watch. The library's controller does not start twice, so the
-		// next round makes a new one.
-		c.started.Store(false)
-		c.logger.Info("could not start to watch, beginning again", "reason", fmt.Sprint(err))
 	}
+	// The only error of the wait is that of the context: told to stop.
+	return nil
 }
 
 // NeedLeaderElection implements manager.LeaderElectionRunnable.

@@ -11,7 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/duet-api/duet/shared/api/mysql/v1"
+	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 	mysqlv1ac "github.com/duet-api/duet/shared/client/applyconfiguration/mysql/v1"
 )
 
@@ -92,7 +92,9 @@ type event struct{ kind, reason, action, note string }
 // way, fields that are not obeyed. The steps in between are in the conditions themselves.
 func transitions(before, after []metav1.Condition) []event {
 	var events []event
-	for _, kind := range []string{v1.ConditionReady, v1.ConditionAvailable, v1.ConditionProgressing, v1.ConditionConfigurationApplied} {
+	for _, kind := range []string{
+		v1.ConditionReady, v1.ConditionAvailable, v1.ConditionProgressing, v1.ConditionConfigurationApplied,
+	} {
 		was, is := meta.FindStatusCondition(before, kind), meta.FindStatusCondition(after, kind)
 		if is == nil || was != nil && was.Status == is.Status && was.Reason == is.Reason {
 			continue

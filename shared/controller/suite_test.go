@@ -26,7 +26,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/yaml"
 
-	"github.com/duet-api/duet/shared/api/mysql/v1"
+	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 	"github.com/duet-api/duet/shared/controller"
 	"github.com/duet-api/duet/shared/controller/config"
 	"github.com/duet-api/duet/shared/controlplane"
@@ -98,7 +98,9 @@ func (r *record) client(config *rest.Config, options client.Options) (client.Cli
 		r.write(*named.GetNamespace(), verb+" "+*named.GetKind()+" "+*named.GetName())
 	}
 	return interceptor.NewClient(inner, interceptor.Funcs{
-		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+		Get: func(
+			ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption,
+		) error {
 			if _, ok := o.(*v1.MySQLInstance); ok {
 				r.mutex.Lock()
 				r.passes[key.Namespace]++
@@ -252,6 +254,12 @@ func conditionOf(namespace, name, kind string) func(context.Context) (string, er
 		}
 		return string(c.Status) + " " + c.Reason, nil
 	}
+}
+
+// awaitCondition waits for "Status Reason" of a condition.
+func awaitCondition(ctx context.Context, namespace, name, kind, want string) {
+	GinkgoHelper()
+	Eventually(conditionOf(namespace, name, kind)).WithContext(ctx).Should(Equal(want), kind)
 }
 
 // change patches the newest instance.

@@ -60,7 +60,8 @@ func (o *options) addFlags(fs *pflag.FlagSet) {
 		"Repository of the MySQL image. The tag is the instance's version.")
 	fs.Float32Var(&o.qps, "kube-api-qps", o.qps,
 		"Requests per second to the API server; below 0 for no limit on this side (the server has its own).")
-	fs.IntVar(&o.burst, "kube-api-burst", o.burst, "Requests at once above --kube-api-qps. Without effect if there is no limit.")
+	fs.IntVar(&o.burst, "kube-api-burst", o.burst,
+		"Requests at once above --kube-api-qps. Without effect if there is no limit.")
 
 	goFlags := flag.NewFlagSet("", flag.ContinueOnError)
 	clientconfig.RegisterFlags(goFlags)

@@ -14,16 +14,32 @@ func TestFlags(t *testing.T) {
 		args    []string
 		wantErr []string
 	}{
-		"defaults":                {},
-		"as a local process":      {args: config.LocalProcess("/bin/duet-controller", "/kubeconfig", "127.0.0.1:0", "0").Args},
-		"every flag":              {args: []string{"--leader-elect=false", "--workers=2", "--kube-api-qps=50", "--kube-api-burst=10", "--image-repository=mine/mysql", "-v=2"}},
-		"an unknown flag":         {args: []string{"--impl=crd"}, wantErr: []string{"unknown flag: --impl"}},
-		"an argument":             {args: []string{"start"}, wantErr: []string{`unknown command "start"`}},
-		"a value of no number":    {args: []string{"--workers=many"}, wantErr: []string{"--workers"}},
-		"everything at once":      {args: []string{"--workers=0", "--image-repository=", "--kube-api-qps=0"}, wantErr: []string{"--workers", "--image-repository", "--kube-api-qps"}},
-		"no burst with a limit":   {args: []string{"--kube-api-qps=5", "--kube-api-burst=0"}, wantErr: []string{"--kube-api-burst"}},
-		"no namespace to lead":    {args: []string{"--leader-election-namespace="}, wantErr: []string{"--leader-election-namespace"}},
-		"a lease nobody can hold": {args: []string{"--leader-election-lease-duration=1s"}, wantErr: []string{"--leader-election-lease-duration"}},
+		"defaults": {},
+		"as a local process": {
+			args: config.LocalProcess("/bin/duet-controller", "/kubeconfig", "127.0.0.1:0", "0").Args,
+		},
+		"every kind of flag": {
+			args: []string{
+				"--leader-elect=false", "--workers=2", "--kube-api-qps=50", "--kube-api-burst=10",
+				"--image-repository=mine/mysql", "-v=2",
+			},
+		},
+		"an unknown flag":      {args: []string{"--impl=crd"}, wantErr: []string{"unknown flag: --impl"}},
+		"an argument":          {args: []string{"start"}, wantErr: []string{`unknown command "start"`}},
+		"a value of no number": {args: []string{"--workers=many"}, wantErr: []string{"--workers"}},
+		"everything at once": {
+			args:    []string{"--workers=0", "--image-repository=", "--kube-api-qps=0"},
+			wantErr: []string{"--workers", "--image-repository", "--kube-api-qps"},
+		},
+		"no burst with a limit": {
+			args: []string{"--kube-api-qps=5", "--kube-api-burst=0"}, wantErr: []string{"--kube-api-burst"},
+		},
+		"no namespace to lead in": {
+			args: []string{"--leader-election-namespace="}, wantErr: []string{"--leader-election-namespace"},
+		},
+		"a lease nobody can hold": {
+			args: []string{"--leader-election-lease-duration=1s"}, wantErr: []string{"--leader-election-lease-duration"},
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/klog/v2/textlogger"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -13,7 +14,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/duet-api/duet/shared/api/mysql"
-	"github.com/duet-api/duet/shared/api/mysql/v1"
+	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 	"github.com/duet-api/duet/shared/api/mysql/validation"
 	"github.com/duet-api/duet/shared/controller"
 	"github.com/duet-api/duet/shared/controller/config"
@@ -57,13 +58,7 @@ func run(ctx context.Context, o *options) error {
 	ready, err := controller.Setup(mgr, controller.Options{
 		Workers:         o.workers,
 		ImageRepository: o.imageRepository,
-		Validate: func(instance *v1.MySQLInstance) field.ErrorList {
-			hub := &mysql.MySQLInstance{}
-			if err := scheme.Convert(instance, hub, nil); err != nil {
-				return field.ErrorList{field.InternalError(nil, err)}
-			}
-			return validation.ValidateMySQLInstance(hub)
-		},
+		Validate:        rules(scheme),
 	})
 	if err != nil {
 		return err
@@ -78,4 +73,15 @@ func run(ctx context.Context, o *options) error {
 		return fmt.Errorf("the controller stopped: %w", err)
 	}
 	return nil
+}
+
+// rules are the API's validation, which both forms call too. Only the schema of a form without webhooks does not.
+func rules(scheme *runtime.Scheme) func(*v1.MySQLInstance) field.ErrorList {
+	return func(instance *v1.MySQLInstance) field.ErrorList {
+		hub := &mysql.MySQLInstance{}
+		if err := scheme.Convert(instance, hub, nil); err != nil {
+			return field.ErrorList{field.InternalError(nil, err)}
+		}
+		return validation.ValidateMySQLInstance(hub)
+	}
 }
