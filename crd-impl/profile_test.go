@@ -12,6 +12,7 @@ import (
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/duet-api/duet/crd-impl/webhook"
 	"github.com/duet-api/duet/shared/install"
@@ -159,6 +160,11 @@ func TestWebhookConfigurations(t *testing.T) {
 	for _, policy := range []*admissionregistrationv1.FailurePolicyType{mutating[0].FailurePolicy, validating[0].FailurePolicy} {
 		if *policy != admissionregistrationv1.Fail {
 			t.Errorf("failure policy is %s, want Fail", *policy)
+		}
+	}
+	for _, condition := range slices.Concat(mutating[0].MatchConditions, validating[0].MatchConditions) {
+		for _, message := range utilvalidation.IsQualifiedName(condition.Name) {
+			t.Errorf("kube-apiserver refuses the condition %q: %s", condition.Name, message)
 		}
 	}
 	if *validating[0].MatchPolicy != admissionregistrationv1.Exact {

@@ -75,6 +75,22 @@ var _ = Describe("Profile webhooks", func() {
 			}
 		})
 
+		It("lets nobody forge or erase a status that v1alpha1 only carries", func(ctx context.Context) {
+			namespace := newNamespace(ctx)
+			create(ctx, namespace, instance("v1", "owned", "{}"))
+			_, err := merge(ctx, "v1", namespace, "owned",
+				`{"status":{"primary":"owned-0","replicas":1,"readyReplicas":1}}`, "status")
+			Expect(err).NotTo(HaveOccurred())
+			for _, annotation := range []string{`"{\"status.primary\":\"mine\"}"`, `"{}"`, `null`} {
+				_, err = merge(ctx, "v1alpha1", namespace, "owned",
+					`{"metadata":{"annotations":{"mysql.example.com/v1-fields":`+annotation+`}}}`)
+				Expect(err).NotTo(HaveOccurred())
+				after, err := in("v1", namespace).Get(ctx, "owned", metav1.GetOptions{})
+				Expect(err).NotTo(HaveOccurred())
+				Expect(at(after, "status.primary")).To(Equal("owned-0"), annotation)
+			}
+		})
+
 		It("takes part in server-side apply across versions", func(ctx context.Context) {
 			namespace := newNamespace(ctx)
 			options := metav1.ApplyOptions{FieldManager: "flat"}
