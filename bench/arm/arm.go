@@ -44,7 +44,7 @@ func (a *Arm) Scratch() string { return a.Namespace + "-scratch" }
 
 // Validate reports what is missing in the arm.
 func (a *Arm) Validate() error {
-	missing := ""
+	var missing string
 	switch {
 	case a.Name == "":
 		missing = "name"

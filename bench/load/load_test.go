@@ -79,10 +79,10 @@ func TestErrorsAreCountedByReasonAndNotTimed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		op := func(_ context.Context, call Call) (time.Time, error) {
 			time.Sleep(10 * time.Millisecond)
-			switch {
-			case call.N%10 == 1:
+			switch call.N % 10 {
+			case 1:
 				return time.Time{}, errors.New("conflict")
-			case call.N%10 == 2:
+			case 2:
 				return time.Time{}, errors.New("timeout")
 			}
 			return time.Time{}, nil

@@ -2,6 +2,7 @@ package install
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -52,7 +53,10 @@ func (i *Installer) raiseHold(ctx context.Context, crd *unstructured.Unstructure
 		if (apierrors.IsInvalid(err) || apierrors.IsForbidden(err)) && strings.Contains(err.Error(), holdName) {
 			return nil
 		}
-		return fmt.Errorf("the CustomResourceDefinition could still be deleted (a dry run was answered: %v)", err)
+		if err == nil {
+			return errors.New("a dry run of deleting the CustomResourceDefinition still succeeds")
+		}
+		return err
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -219,6 +220,7 @@ func (i *Installer) explain(ctx context.Context, specs []process.Spec, err error
 	if err == nil {
 		return nil
 	}
+	var text strings.Builder
 	for _, spec := range specs {
 		status, findErr := process.Find(ctx, i.Env.Runner(), spec.Name)
 		if findErr != nil {
@@ -228,12 +230,9 @@ func (i *Installer) explain(ctx context.Context, specs []process.Spec, err error
 		if tailErr != nil || len(tail) == 0 {
 			continue
 		}
-		err = fmt.Errorf("%w\nthe end of %s:", err, status.LogFile)
-		for _, line := range tail {
-			err = fmt.Errorf("%w\n  %s", err, line)
-		}
+		fmt.Fprintf(&text, "\nthe end of %s:\n  %s", status.LogFile, strings.Join(tail, "\n  "))
 	}
-	return err
+	return fmt.Errorf("%w%s", err, text.String())
 }
 
 func namespaceObject() *unstructured.Unstructured {

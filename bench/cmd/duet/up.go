@@ -144,7 +144,7 @@ func ensureSupervisor(ctx context.Context, client *process.Client, where locatio
 		select {
 		case exit := <-ended:
 			tail, err := process.LogTail(logFile, 1)
-			return false, errors.Join(fmt.Errorf("it ended, %v, with %q", exit, strings.Join(tail, " ")), err)
+			return false, errors.Join(fmt.Errorf("it ended, and its log with %q", strings.Join(tail, " ")), exit, err)
 		default:
 			return false, nil
 		}
