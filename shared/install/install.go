@@ -189,14 +189,25 @@ func (i *Installer) stop(ctx context.Context, name string) error {
 	return nil
 }
 
-// waitServing waits for what a user needs next: a LIST of every version, discovery (which kubectl reads first) and the
-// schema (which explain and client-side validation read).
+// waitServing waits for what a user needs next: a LIST of every version, discovery (which kubectl reads first), the
+// schema (which explain and client-side validation read), and that the rules are enforced.
 func (i *Installer) waitServing(ctx context.Context, form Implementation, profile string, plan *Plan) error {
 	err := poll(ctx, 2*time.Minute, fmt.Sprintf("%s to serve", form.Name()), func(ctx context.Context) error {
 		if err := i.exited(ctx, plan.Processes); err != nil {
 			return final{err}
 		}
-		return Serves(ctx, i.Env.Config(), form.Versions(profile)...)
+		if err := Serves(ctx, i.Env.Config(), form.Versions(profile)...); err != nil {
+			return err
+		}
+		if !form.Capabilities(profile).Has(GoValidation) {
+			return nil
+		}
+		for _, version := range form.Versions(profile) {
+			if err := Enforces(ctx, i.Env.Config(), version); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	return i.explain(ctx, plan.Processes, err)
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
@@ -46,4 +48,36 @@ func Serves(ctx context.Context, config *rest.Config, versions ...string) error 
 		}
 	}
 	return nil
+}
+
+// Enforces checks that the rules which only Go can say are enforced in a version: a dry run of an object that breaks one
+// has to be refused. kube-apiserver takes a moment to see a new webhook configuration, and a webhook server to listen.
+func Enforces(ctx context.Context, config *rest.Config, version string) error {
+	objects, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	const notCron = "not a cron schedule"
+	spec := map[string]any{
+		"version": "8.4.3", "storage": map[string]any{"size": "1Gi"},
+		"backup": map[string]any{"schedule": notCron, "storage": map[string]any{"size": "1Gi"}},
+	}
+	if version != Resource.Version {
+		spec = map[string]any{
+			"engineVersion": "8.4.3", "storageGB": int64(1), "backupSchedule": notCron, "backupStorageGB": int64(1),
+		}
+	}
+	resource := Resource.GroupResource().WithVersion(version)
+	_, err = objects.Resource(resource).Namespace(Namespace).Create(ctx, &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": resource.GroupVersion().String(), "kind": "MySQLInstance",
+		"metadata": map[string]any{"name": "duet-canary"}, "spec": spec,
+	}}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	switch {
+	case apierrors.IsInvalid(err):
+		return nil
+	case err == nil:
+		return fmt.Errorf("a backup schedule of %q is accepted in %s", notCron, version)
+	default:
+		return fmt.Errorf("could not try the rules of %s: %w", version, err)
+	}
 }
