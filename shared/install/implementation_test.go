@@ -55,7 +55,13 @@ func TestRefuse(t *testing.T) {
 		"again":                {form: CRD, profile: "shared", detected: Detected{Form: CRD}, record: Record{Form: CRD, Storage: ControlPlaneEtcd}},
 		"over the other":       {form: Aggregated, profile: "shared", detected: Detected{Form: CRD}, want: "duet switch --to aggregated"},
 		"over somebody else's": {form: CRD, profile: "shared", detected: Detected{Foreign: "default/other"}, want: "default/other"},
-		"over a parked CRD":    {form: Aggregated, profile: "shared", detected: Detected{ParkedCRD: true}, record: Record{Form: CRD}},
+		"over a parked CRD": {
+			form: Aggregated, profile: "shared", detected: Detected{ParkedCRD: true},
+			record: Record{Form: CRD, Storage: ControlPlaneEtcd},
+		},
+		"where the objects left behind would not be seen": {
+			form: CRD, profile: "shared", record: Record{Form: Aggregated, Storage: DedicatedEtcd}, want: "left its objects in",
+		},
 		"to another storage": {
 			form: Aggregated, profile: "own", detected: Detected{Form: Aggregated},
 			record: Record{Form: Aggregated, Storage: ControlPlaneEtcd}, want: "a dedicated etcd",

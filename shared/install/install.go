@@ -126,6 +126,10 @@ func (i *Installer) refuse(form Implementation, profile string, detected Detecte
 	case detected.Form == form.Name() && record.Storage != "" && record.Storage != form.Storage(profile):
 		return fmt.Errorf("%s keeps its objects in %s, and profile %s would read %s: `duet uninstall` first",
 			form.Name(), record.Storage, profile, form.Storage(profile))
+	case detected.Form == "" && record.Form != "" && record.Storage != form.Storage(profile):
+		return fmt.Errorf("%s was uninstalled and left its objects in %s, where %s with profile %s would not see them: install %s "+
+			"with profile %s again to have them, and `duet uninstall --delete-data` to give them up",
+			record.Form, record.Storage, form.Name(), profile, record.Form, record.Profile)
 	}
 	return nil
 }
