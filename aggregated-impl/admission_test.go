@@ -93,11 +93,12 @@ var _ = Describe("Admission in the server", func() {
 		}, metav1.CreateOptions{})
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(policies.ValidatingAdmissionPolicies().Delete, namespace, metav1.DeleteOptions{})
-		_, err = policies.ValidatingAdmissionPolicyBindings().Create(ctx, &admissionregistrationv1.ValidatingAdmissionPolicyBinding{
+		validatingBinding := &admissionregistrationv1.ValidatingAdmissionPolicyBinding{
 			ObjectMeta: metav1.ObjectMeta{Name: namespace},
 			Spec: admissionregistrationv1.ValidatingAdmissionPolicyBindingSpec{PolicyName: namespace,
 				ValidationActions: []admissionregistrationv1.ValidationAction{admissionregistrationv1.Deny}},
-		}, metav1.CreateOptions{})
+		}
+		_, err = policies.ValidatingAdmissionPolicyBindings().Create(ctx, validatingBinding, metav1.CreateOptions{})
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(policies.ValidatingAdmissionPolicyBindings().Delete, namespace, metav1.DeleteOptions{})
 
@@ -113,10 +114,11 @@ var _ = Describe("Admission in the server", func() {
 		}, metav1.CreateOptions{})
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(policies.MutatingAdmissionPolicies().Delete, namespace, metav1.DeleteOptions{})
-		_, err = policies.MutatingAdmissionPolicyBindings().Create(ctx, &admissionregistrationv1.MutatingAdmissionPolicyBinding{
+		mutatingBinding := &admissionregistrationv1.MutatingAdmissionPolicyBinding{
 			ObjectMeta: metav1.ObjectMeta{Name: namespace},
 			Spec:       admissionregistrationv1.MutatingAdmissionPolicyBindingSpec{PolicyName: namespace},
-		}, metav1.CreateOptions{})
+		}
+		_, err = policies.MutatingAdmissionPolicyBindings().Create(ctx, mutatingBinding, metav1.CreateOptions{})
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(policies.MutatingAdmissionPolicyBindings().Delete, namespace, metav1.DeleteOptions{})
 

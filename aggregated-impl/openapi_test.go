@@ -72,7 +72,8 @@ var _ = Describe("OpenAPI", func() {
 		var merged map[string]any
 		Eventually(func(g Gomega) {
 			merged = document(ctx, "/openapi/v2")
-			g.Expect(merged["paths"]).To(HaveKey("/apis/mysql.example.com/v1/namespaces/{namespace}/mysqlinstances/{name}/scale"))
+			g.Expect(merged["paths"]).To(HaveKey(
+				"/apis/mysql.example.com/v1/namespaces/{namespace}/mysqlinstances/{name}/scale"))
 		}).Should(Succeed())
 		Expect(dangling(merged)).To(BeEmpty())
 		definitions := merged["definitions"].(map[string]any)
@@ -113,7 +114,8 @@ var _ = Describe("OpenAPI", func() {
 					Expect(resource.SingularName).To(Equal("mysqlinstance"))
 					Expect(resource.ShortNames).To(ConsistOf("mysql"))
 					Expect(resource.Categories).To(ConsistOf("all", "databases"))
-					Expect(resource.Verbs).To(ConsistOf("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"))
+					Expect(resource.Verbs).To(ConsistOf(
+						"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"))
 				}
 			}
 			Expect(names).To(ConsistOf(want))

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +25,7 @@ import (
 	"github.com/duet-api/duet/shared/certs"
 	"github.com/duet-api/duet/shared/controlplane"
 	"github.com/duet-api/duet/shared/install"
+	"github.com/duet-api/duet/shared/process"
 )
 
 // list is a request that needs a right.
@@ -94,7 +96,9 @@ func (c caller) try(ctx context.Context, method, path, body string) (int, string
 	}
 	if c.certificate != nil {
 		// Send it whatever issuers the server asks for.
-		settings.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return c.certificate, nil }
+		settings.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			return c.certificate, nil
+		}
 	}
 	transport := &http.Transport{TLSClientConfig: settings, ForceAttemptHTTP2: true}
 	defer transport.CloseIdleConnections()
@@ -135,10 +139,11 @@ var _ = Describe("The server's own port", func() {
 		}
 		for _, path := range []string{
 			"/", "/api", "/apis", "/apis/mysql.example.com", "/apis/mysql.example.com/v1", list, list + "?watch=1",
-			"/apis/mysql.example.com/v1alpha1/mysqlinstances", "/apis/mysql.example.com/v1/namespaces/default/mysqlinstances/db",
+			"/apis/mysql.example.com/v1alpha1/mysqlinstances",
+			"/apis/mysql.example.com/v1/namespaces/default/mysqlinstances/db",
 			"/openapi/v2", "/openapi/v3", "/metrics", "/metrics/slis", "/debug/pprof/", "/debug/pprof/heap",
-			"/debug/api_priority_and_fairness/dump_requests", "/debug/flags/v", "/healthz/etcd", "/readyz/etcd", "/statusz", "/flagz",
-			"/.well-known/openid-configuration", "/nothing",
+			"/debug/api_priority_and_fairness/dump_requests", "/debug/flags/v", "/healthz/etcd", "/readyz/etcd",
+			"/statusz", "/flagz", "/.well-known/openid-configuration", "/nothing",
 		} {
 			status, body := nobody.get(ctx, path)
 			Expect(status).To(Equal(http.StatusForbidden), "%s: %s", path, body)
@@ -187,6 +192,29 @@ var _ = Describe("The server's own port", func() {
 		Expect(status).To(Equal(http.StatusUnauthorized), body)
 	})
 
+	It("does not start where every client could be any user", func(ctx context.Context) {
+		server, err := process.Find(ctx, env.Runner(), aggregatedimpl.ServerName)
+		Expect(err).NotTo(HaveOccurred())
+		port, err := process.FreePort()
+		Expect(err).NotTo(HaveOccurred())
+		clientCA, _ := certs.Files(plane.PKIDir(), controlplane.ClientCA)
+		open := server.Spec
+		open.Name = "open-server"
+		open.Args = append(slices.Clone(open.Args), fmt.Sprintf("--secure-port=%d", port),
+			"--requestheader-client-ca-file="+clientCA)
+		Expect(env.Runner().Run(ctx, open)).To(Succeed())
+		DeferCleanup(func(ctx context.Context) { Expect(env.Runner().Stop(ctx, open.Name)).To(Succeed()) })
+		Eventually(func(g Gomega) {
+			status, err := process.Find(ctx, env.Runner(), open.Name)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(status.State).To(Equal(process.Exited))
+			g.Expect(status.ExitCode).To(HaveValue(Equal(1)))
+			lines, err := process.LogTail(status.LogFile, 1)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(lines).To(ConsistOf(ContainSubstring("refusing to start: the request-header CA is also a client CA")))
+		}).Should(Succeed())
+	})
+
 	It("refuses tokens that kube-apiserver did not issue", func(ctx context.Context) {
 		for _, token := range []string{"forged", "a.b.c", strings.Repeat("x", 64<<10)} {
 			status, body := nobody.with("Authorization", "Bearer "+token).get(ctx, list)
@@ -233,7 +261,8 @@ var _ = Describe("The server's own port", func() {
 			status, body = user.do(ctx, refused.method, refused.path, "")
 			Expect(status).To(Equal(http.StatusForbidden), "%s %s: %s", refused.method, refused.path, body)
 		}
-		status, body = user.with("Impersonate-User", "duet-admin").with("Impersonate-Group", "system:masters").get(ctx, in+"/db")
+		status, body = user.with("Impersonate-User", "duet-admin").with("Impersonate-Group", "system:masters").
+			get(ctx, in+"/db")
 		Expect(status).To(Equal(http.StatusForbidden), body)
 		Expect(body).To(ContainSubstring("cannot impersonate"))
 	})

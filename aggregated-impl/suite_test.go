@@ -101,7 +101,7 @@ func bringUp(ctx context.Context, profile string) {
 	}
 	apply(plan.Objects)
 	Eventually(func() error { return install.Serves(ctx, admin, aggregatedimpl.Form{}.Versions(profile)...) }).
-		WithTimeout(2 * time.Minute).Should(Succeed())
+		WithTimeout(2 * time.Minute).MustPassRepeatedly(10).Should(Succeed())
 }
 
 // newNamespace makes a namespace for one spec.

@@ -5,16 +5,13 @@ import (
 	"fmt"
 	"net/http"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	genericopenapi "k8s.io/apiserver/pkg/endpoints/openapi"
 	genericapiserver "k8s.io/apiserver/pkg/server"
-	"k8s.io/apiserver/pkg/server/dynamiccertificates"
 	serverstorage "k8s.io/apiserver/pkg/server/storage"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/duet-api/duet/aggregated-impl/admission"
 	"github.com/duet-api/duet/shared/api/mysql"
@@ -45,14 +42,15 @@ func (o *Options) Config(ctx context.Context) (*Config, error) {
 	}
 	codecs := serializer.NewCodecFactory(scheme)
 	config := genericapiserver.NewRecommendedConfig(codecs)
-	config.BuildHandlerChainFunc = func(handler http.Handler, c *genericapiserver.Config) http.Handler {
-		return genericapiserver.DefaultBuildHandlerChain(withDeprecationWarning(handler), c)
-	}
 	if err := addOpenAPI(config); err != nil {
 		return nil, err
 	}
-	if err := o.applyTo(ctx, config, scheme, codecs); err != nil {
+	authorities, err := o.applyTo(ctx, config, scheme, codecs)
+	if err != nil {
 		return nil, err
+	}
+	config.BuildHandlerChainFunc = func(handler http.Handler, c *genericapiserver.Config) http.Handler {
+		return authorities.gate(genericapiserver.DefaultBuildHandlerChain(withDeprecationWarning(handler), c))
 	}
 	return &Config{Generic: config, scheme: scheme, codecs: codecs}, nil
 }
@@ -75,32 +73,33 @@ func addOpenAPI(config *genericapiserver.RecommendedConfig) error {
 
 // applyTo applies each group of options, in the order in which they need each other.
 func (o *Options) applyTo(ctx context.Context, config *genericapiserver.RecommendedConfig,
-	scheme *runtime.Scheme, codecs serializer.CodecFactory) error {
+	scheme *runtime.Scheme, codecs serializer.CodecFactory) (trust, error) {
 	if err := o.ServerRun.ApplyTo(&config.Config); err != nil {
-		return fmt.Errorf("could not apply the generic flags: %w", err)
+		return nil, fmt.Errorf("could not apply the generic flags: %w", err)
 	}
 	if err := o.Etcd.ApplyWithStorageFactoryTo(o.storageFactory(config, scheme, codecs), &config.Config); err != nil {
-		return fmt.Errorf("could not set up etcd: %w", err)
+		return nil, fmt.Errorf("could not set up etcd: %w", err)
 	}
 	if err := o.Traces.ApplyTo(nil, &config.Config); err != nil {
-		return fmt.Errorf("could not set up tracing: %w", err)
+		return nil, fmt.Errorf("could not set up tracing: %w", err)
 	}
 	if err := o.SecureServing.ApplyToConfig(&config.Config); err != nil {
-		return fmt.Errorf("could not set up serving: %w", err)
+		return nil, fmt.Errorf("could not set up serving: %w", err)
 	}
-	if err := o.applyAuthenticationTo(ctx, config); err != nil {
-		return err
+	authorities, err := o.applyAuthenticationTo(ctx, config)
+	if err != nil {
+		return nil, err
 	}
 	if err := o.Authorization.ApplyTo(&config.Authorization); err != nil {
-		return fmt.Errorf("could not set up authorization: %w", err)
+		return nil, fmt.Errorf("could not set up authorization: %w", err)
 	}
 	if err := o.Audit.ApplyTo(&config.Config); err != nil {
-		return fmt.Errorf("could not set up auditing: %w", err)
+		return nil, fmt.Errorf("could not set up auditing: %w", err)
 	}
 	if err := o.CoreAPI.ApplyTo(config); err != nil {
-		return fmt.Errorf("could not set up the client of the core API: %w", err)
+		return nil, fmt.Errorf("could not set up the client of the core API: %w", err)
 	}
-	return o.applyAdmissionTo(config)
+	return authorities, o.applyAdmissionTo(config)
 }
 
 // storageFactory says how objects are encoded and under which key. Both are the CustomResourceDefinition's by default:
@@ -116,46 +115,6 @@ func (o *Options) storageFactory(config *genericapiserver.RecommendedConfig, sch
 		serverstorage.NewResourceConfig(), nil)
 	factory.SetResourceEtcdPrefix(stored, stored.Group+"/"+stored.Resource)
 	return factory
-}
-
-// applyAuthenticationTo asks kube-apiserver who users are. The library would look up the client CA itself; it is done
-// here so that checkTrust can see it.
-func (o *Options) applyAuthenticationTo(ctx context.Context, config *genericapiserver.RecommendedConfig) error {
-	options := *o.Authentication
-	if options.ClientCert.ClientCA == "" && !options.SkipInClusterLookup {
-		provider, err := clusterClientCA(options.RemoteKubeConfigFile)
-		if err != nil {
-			return err
-		}
-		options.ClientCert.CAContentProvider = provider
-	}
-	if err := options.ApplyTo(&config.Authentication, config.SecureServing, config.OpenAPIConfig); err != nil {
-		return fmt.Errorf("could not set up authentication: %w", err)
-	}
-	clientCA, err := options.ClientCert.GetClientCAContentProvider()
-	if err != nil {
-		return fmt.Errorf("could not read the client CA: %w", err)
-	}
-	return checkTrust(ctx, config.Authentication, clientCA)
-}
-
-// clusterClientCA follows the CA that kube-apiserver publishes for servers like this one. An empty kubeconfig means the
-// pod's own service account.
-func clusterClientCA(kubeconfig string) (dynamiccertificates.CAContentProvider, error) {
-	clientConfig, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
-	if err != nil {
-		return nil, fmt.Errorf("could not use the kubeconfig for authentication: %w", err)
-	}
-	client, err := kubernetes.NewForConfig(clientConfig)
-	if err != nil {
-		return nil, fmt.Errorf("could not use the kubeconfig for authentication: %w", err)
-	}
-	provider, err := dynamiccertificates.NewDynamicCAFromConfigMapController("client-ca", metav1.NamespaceSystem,
-		"extension-apiserver-authentication", "client-ca-file", client)
-	if err != nil {
-		return nil, fmt.Errorf("could not look up the client CA: %w", err)
-	}
-	return provider, nil
 }
 
 // applyAdmissionTo sets up what needs a client of the core API: priority and fairness, and the admission plugins.

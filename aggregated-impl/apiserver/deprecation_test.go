@@ -51,7 +51,9 @@ func TestDeprecationWarning(t *testing.T) {
 			want = []string{*version.DeprecationWarning}
 		}
 		base := "/apis/mysql.example.com/" + version.Name
-		for _, path := range []string{"/mysqlinstances", "/namespaces/ns/mysqlinstances/db", "/namespaces/ns/mysqlinstances/db/status"} {
+		for _, path := range []string{
+			"/mysqlinstances", "/namespaces/ns/mysqlinstances/db", "/namespaces/ns/mysqlinstances/db/status",
+		} {
 			if diff := cmp.Diff(want, warningsOf(base+path)); diff != "" {
 				t.Errorf("%s%s (-want +got):\n%s", base, path, diff)
 			}

@@ -33,7 +33,8 @@ func TestValidate(t *testing.T) {
 		want []string
 	}{
 		"what an installation gives": {args: good},
-		"nothing":                    {want: []string{"--etcd-servers must be specified", "--tls-cert-file and --tls-private-key-file"}},
+		"nothing": {
+			want: []string{"--etcd-servers must be specified", "--tls-cert-file and --tls-private-key-file"}},
 		"a certificate without its key": {args: []string{"--etcd-servers=x", "--tls-cert-file=a.crt"},
 			want: []string{"--tls-cert-file and --tls-private-key-file"}},
 		"several mistakes, all told": {
@@ -79,7 +80,8 @@ func TestDefaultsAreTheCustomResourceDefinitions(t *testing.T) {
 	if err := settings.Codec.Encode(&mysql.MySQLInstance{}, &encoded); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := encoded.String(), `{"kind":"MySQLInstance","apiVersion":"mysql.example.com/v1",`; !strings.HasPrefix(got, want) {
+	const want = `{"kind":"MySQLInstance","apiVersion":"mysql.example.com/v1",`
+	if got := encoded.String(); !strings.HasPrefix(got, want) {
 		t.Errorf("stored as %s, want JSON of v1", got)
 	}
 }

@@ -97,7 +97,8 @@ func TestTablesAreTheCustomResourceDefinitions(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					want, err := crdTables(t, gv.Version).ConvertToTable(t.Context(), asCustomResource(t, scheme, object, gv), options)
+					want, err := crdTables(t, gv.Version).
+						ConvertToTable(t.Context(), asCustomResource(t, scheme, object, gv), options)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -114,7 +115,8 @@ func TestTablesAreTheCustomResourceDefinitions(t *testing.T) {
 }
 
 // asCustomResource is the object as the CustomResourceDefinition's storage has it.
-func asCustomResource(t *testing.T, scheme *runtime.Scheme, object runtime.Object, gv schema.GroupVersion) runtime.Object {
+func asCustomResource(t *testing.T, scheme *runtime.Scheme, object runtime.Object,
+	gv schema.GroupVersion) runtime.Object {
 	t.Helper()
 	versioned, err := scheme.ConvertToVersion(object, gv)
 	if err != nil {
