@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	aggregatedimpl "github.com/duet-api/duet/aggregated-impl"
@@ -18,7 +19,10 @@ var forms = install.Forms{crdimpl.Form{}, aggregatedimpl.Form{}}
 const groupInstallation = "installation"
 
 // installer opens the control plane that a command is about, and prepares to install to it.
-func (l *location) installer(streams genericiooptions.IOStreams) (*install.Installer, error) {
+func (l *location) installer(cmd *cobra.Command, streams genericiooptions.IOStreams) (*install.Installer, error) {
+	if err := l.resolve(cmd); err != nil {
+		return nil, err
+	}
 	plane, err := controlplane.Open(l.dir)
 	if err != nil {
 		return nil, err

@@ -36,10 +36,7 @@ One form is never put over the other. To change, uninstall first: objects stay s
 			if _, err := install.ProfileOf(implementation, profile); err != nil {
 				return usagef(cmd, "%w", err)
 			}
-			if err := where.resolve(cmd); err != nil {
-				return err
-			}
-			installer, err := where.installer(streams)
+			installer, err := where.installer(cmd, streams)
 			if err != nil {
 				return err
 			}
@@ -90,10 +87,7 @@ MySQLInstance is deleted first, as its deletionPolicy says.`,
   duet uninstall --delete-data`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := where.resolve(cmd); err != nil {
-				return err
-			}
-			installer, err := where.installer(streams)
+			installer, err := where.installer(cmd, streams)
 			if err != nil {
 				return err
 			}

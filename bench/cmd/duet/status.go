@@ -26,10 +26,7 @@ The exit code is 1 when a form is installed and one of its versions does not ans
   duet status -o json`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := where.resolve(cmd); err != nil {
-				return err
-			}
-			installer, err := where.installer(streams)
+			installer, err := where.installer(cmd, streams)
 			if err != nil {
 				return err
 			}
