@@ -73,6 +73,9 @@ var _ = BeforeSuite(func(ctx context.Context) {
 	client, err = versioned.NewForConfig(admin)
 	Expect(err).NotTo(HaveOccurred())
 	bringUp(ctx, aggregatedimpl.ProfileShared)
+	DeferCleanup(func(ctx context.Context) {
+		Expect(serverLog(ctx)).NotTo(SatisfyAny(ContainSubstring("panic"), ContainSubstring("DATA RACE")))
+	})
 }, NodeTimeout(15*time.Minute))
 
 // bringUp follows a profile's plan as the installer does, but without the controller: these specs are about the server.
