@@ -137,6 +137,28 @@ func (s *site) panics(ctx context.Context) map[string][]string {
 	return found
 }
 
+// shownLines of each log are shown with a failure.
+const shownLines = 20
+
+// showLogs adds the end of every process's log to the report: the files go with the control plane.
+func (s *site) showLogs(ctx context.Context) {
+	if s.plane == nil {
+		return // it did not start, and has said why
+	}
+	statuses, err := s.plane.Runner().List(ctx)
+	if err != nil {
+		AddReportEntry("processes", err.Error())
+		return
+	}
+	for _, status := range statuses {
+		tail, err := process.LogTail(status.LogFile, shownLines)
+		if err != nil {
+			tail = []string{err.Error()}
+		}
+		AddReportEntry(fmt.Sprintf("%s (%s)", status.Spec.Name, status.State), strings.Join(tail, "\n"))
+	}
+}
+
 // ready is what kube-apiserver says about itself, and about the form behind it if that is a server.
 func (s *site) ready(ctx context.Context) error {
 	answer, err := s.client.Send(ctx, "GET", "/readyz", nil, wire.Accept("*/*"))

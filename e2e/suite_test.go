@@ -66,6 +66,11 @@ var _ = Describe("Duet", func() {
 				site := &site{form: form, profile: profile}
 
 				BeforeAll(func(ctx context.Context) { site.open(ctx) })
+				JustAfterEach(func(ctx context.Context) {
+					if CurrentSpecReport().Failed() {
+						site.showLogs(ctx)
+					}
+				})
 
 				if i == 0 {
 					behaviourSpecs(site, behaviour.Rows())
