@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/randfill"
 
 	"github.com/duet-api/duet/shared/api/mysql"
-	"github.com/duet-api/duet/shared/api/mysql/v1"
+	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 	"github.com/duet-api/duet/shared/api/mysql/v1alpha1"
 )
 

@@ -4,7 +4,7 @@ import (
 	"k8s.io/apimachinery/pkg/conversion"
 
 	"github.com/duet-api/duet/shared/api/mysql"
-	"github.com/duet-api/duet/shared/api/mysql/v1"
+	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 )
 
 // Convert_v1alpha1_MySQLInstance_To_mysql_MySQLInstance converts whatever v1alpha1 can hold; see the package comment

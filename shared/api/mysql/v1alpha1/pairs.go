@@ -8,7 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
-	"github.com/duet-api/duet/shared/api/mysql/v1"
+	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 )
 
 // classes are the sizes behind the instance classes. The first is the default of both versions.

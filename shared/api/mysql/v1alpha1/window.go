@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/duet-api/duet/shared/api/mysql/v1"
+	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 )
 
 // maintenanceWindow pairs a day, a time and a duration with "Sun:03:00-Sun:04:00". The end may be past midnight and
