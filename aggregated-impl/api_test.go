@@ -2,16 +2,11 @@ package aggregatedimpl_test
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/onsi/gomega/gstruct"
-	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -227,155 +222,5 @@ var _ = Describe("Server-side apply", func() {
 		updated, err := instances.Update(ctx, applied, metav1.UpdateOptions{FieldManager: "three"})
 		Expect(err).NotTo(HaveOccurred())
 		Expect(updated.ManagedFields).To(HaveLen(2))
-	})
-})
-
-var _ = Describe("The scale subresource", func() {
-	var namespace string
-	BeforeEach(func(ctx context.Context) { namespace = newNamespace(ctx) })
-
-	It("reads and changes the number of servers", func(ctx context.Context) {
-		instances := client.MysqlV1().MySQLInstances(namespace)
-		instance := create(ctx, namespace, newInstance("db"))
-		instance.Status = v1.MySQLInstanceStatus{Replicas: 1, Selector: "app=db"}
-		_, err := instances.UpdateStatus(ctx, instance, metav1.UpdateOptions{})
-		Expect(err).NotTo(HaveOccurred())
-
-		scale, err := instances.GetScale(ctx, "db", metav1.GetOptions{})
-		Expect(err).NotTo(HaveOccurred())
-		Expect(scale.Spec.Replicas).To(Equal(int32(1)))
-		Expect(scale.Status.Replicas).To(Equal(int32(1)))
-		Expect(scale.Status.Selector).To(Equal("app=db"))
-
-		scale.Spec.Replicas = 3
-		scale, err = instances.UpdateScale(ctx, "db", scale, metav1.UpdateOptions{FieldManager: "scaler"})
-		Expect(err).NotTo(HaveOccurred())
-		Expect(scale.Spec.Replicas).To(Equal(int32(3)))
-		scaled, err := instances.Get(ctx, "db", metav1.GetOptions{})
-		Expect(err).NotTo(HaveOccurred())
-		Expect(scaled.Spec.Replicas).To(gstruct.PointTo(Equal(int32(3))))
-		Expect(scaled.Generation).To(Equal(int64(2)))
-		Expect(scaled.ManagedFields).To(ContainElement(gstruct.MatchFields(gstruct.IgnoreExtras, gstruct.Fields{
-			"Manager": Equal("scaler"), "APIVersion": Equal("mysql.example.com/v1"), "Subresource": Equal("scale"),
-		})))
-	})
-
-	It("is patched, and held to the rules of the main resource", func(ctx context.Context) {
-		create(ctx, namespace, newInstance("db"))
-		patch := func(replicas string) error {
-			return client.MysqlV1().RESTClient().Patch(types.MergePatchType).Namespace(namespace).
-				Resource("mysqlinstances").Name("db").SubResource("scale").
-				Body([]byte(`{"spec":{"replicas":` + replicas + `}}`)).Do(ctx).Error()
-		}
-		Expect(patch("5")).To(Succeed())
-		Expect(causes(patch("10"))).To(ConsistOf("spec.replicas"))
-	})
-
-	It("is not there in v1alpha1, whose readReplicas does not count the primary", func(ctx context.Context) {
-		create(ctx, namespace, newInstance("db"))
-		err := client.MysqlV1alpha1().RESTClient().Get().Namespace(namespace).Resource("mysqlinstances").Name("db").
-			SubResource("scale").Do(ctx).Error()
-		Expect(apierrors.IsNotFound(err)).To(BeTrue(), "want NotFound, got %v", err)
-	})
-})
-
-var _ = Describe("Field selectors", func() {
-	It("are the CustomResourceDefinition's in each version, and others are refused", func(ctx context.Context) {
-		namespace := newNamespace(ctx)
-		running := newInstance("running")
-		stopped := newInstance("stopped")
-		stopped.Spec.PowerState, stopped.Spec.Version = v1.PowerStopped, "8.0.40"
-		create(ctx, namespace, running)
-		create(ctx, namespace, stopped)
-
-		names := func(version, selector string) ([]string, error) {
-			raw, err := client.MysqlV1().RESTClient().Get().AbsPath("/apis/mysql.example.com", version, "namespaces", namespace,
-				"mysqlinstances").Param("fieldSelector", selector).DoRaw(ctx)
-			if err != nil {
-				return nil, err
-			}
-			var list metav1.PartialObjectMetadataList
-			Expect(json.Unmarshal(raw, &list)).To(Succeed())
-			var names []string
-			Expect(meta.EachListItem(&list, func(object runtime.Object) error {
-				names = append(names, object.(*metav1.PartialObjectMetadata).Name)
-				return nil
-			})).To(Succeed())
-			return names, nil
-		}
-		for _, row := range []struct{ version, selector, want string }{
-			{"v1", "spec.version=8.4.3", "running"},
-			{"v1", "spec.powerState=Stopped", "stopped"},
-			{"v1", "metadata.name=running", "running"},
-			{"v1alpha1", "spec.engineVersion=8.0.40", "stopped"},
-			{"v1alpha1", "spec.paused=true", "stopped"},
-			{"v1alpha1", "spec.paused!=true", "running"},
-		} {
-			Expect(names(row.version, row.selector)).To(ConsistOf(row.want), "%s %s", row.version, row.selector)
-		}
-		Expect(names("v1alpha1", "spec.paused=Stopped")).To(BeEmpty())
-		for version, selector := range map[string]string{"v1": "spec.replicas=1", "v1alpha1": "spec.version=8.4.3"} {
-			_, err := names(version, selector)
-			Expect(apierrors.IsBadRequest(err)).To(BeTrue(), "%s %s: %v", version, selector, err)
-		}
-	})
-})
-
-// warnings collects Warning headers.
-type warnings []string
-
-func (w *warnings) HandleWarningHeader(code int, _, text string) {
-	if code == 299 { // the only code that Kubernetes sends
-		*w = append(*w, text)
-	}
-}
-
-var _ = Describe("v1alpha1", func() {
-	It("shows the same object, and says that it is deprecated", func(ctx context.Context) {
-		namespace := newNamespace(ctx)
-		var got warnings
-		config := rest.CopyConfig(admin)
-		config.WarningHandler = &got
-		client, err := versioned.NewForConfig(config)
-		Expect(err).NotTo(HaveOccurred())
-
-		alpha := newAlphaInstance("db")
-		alpha.Spec.ReadReplicas = ptr.To(int32(2))
-		_, err = client.MysqlV1alpha1().MySQLInstances(namespace).Create(ctx, alpha, metav1.CreateOptions{})
-		Expect(err).NotTo(HaveOccurred())
-		const deprecated = "mysql.example.com/v1alpha1 MySQLInstance is deprecated; use mysql.example.com/v1 MySQLInstance"
-		Expect(got).To(ContainElement(deprecated))
-
-		got = nil
-		stable, err := client.MysqlV1().MySQLInstances(namespace).Get(ctx, "db", metav1.GetOptions{})
-		Expect(err).NotTo(HaveOccurred())
-		Expect(stable.Spec.Replicas).To(gstruct.PointTo(Equal(int32(3))))
-		Expect(got).To(BeEmpty())
-	})
-
-	It("may be read at the same time as v1", func(ctx context.Context) {
-		// Both are converted from one object in the watch cache. The race detector sees a conversion that writes to it.
-		namespace := newNamespace(ctx)
-		instance := newInstance("db")
-		instance.Annotations = map[string]string{"note": "shared"}
-		instance.Spec.Resources.Memory = ptr.To(resource.MustParse("1500Mi")) // v1alpha1 keeps it in an annotation
-		create(ctx, namespace, instance)
-		var group errgroup.Group
-		for range 4 {
-			for range 25 {
-				group.Go(func() error {
-					_, err := client.MysqlV1alpha1().MySQLInstances(namespace).List(ctx, metav1.ListOptions{ResourceVersion: "0"})
-					return err
-				})
-				group.Go(func() error {
-					stable, err := client.MysqlV1().MySQLInstances(namespace).Get(ctx, "db", metav1.GetOptions{ResourceVersion: "0"})
-					if err == nil && len(stable.Annotations) != 1 {
-						err = fmt.Errorf("v1 shows the annotations of v1alpha1: %v", stable.Annotations)
-					}
-					return err
-				})
-			}
-			Expect(group.Wait()).To(Succeed())
-		}
 	})
 })
