@@ -29,7 +29,7 @@ var _ = Describe("Admission in the server", func() {
 		_, err := client.MysqlV1().MySQLInstances(namespace).Create(ctx, withSecret("db"), metav1.CreateOptions{})
 		Expect(causes(err)).To(ConsistOf("spec.credentials.rootSecretRef.name"))
 
-		alpha := newAlphaInstance("db")
+		alpha := newAlphaInstance()
 		alpha.Spec.RootPasswordSecret = "root/password"
 		_, err = client.MysqlV1alpha1().MySQLInstances(namespace).Create(ctx, alpha, metav1.CreateOptions{})
 		Expect(causes(err)).To(ConsistOf("spec.rootPasswordSecret"))

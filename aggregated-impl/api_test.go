@@ -102,7 +102,7 @@ var _ = Describe("The main resource", func() {
 		instance.Spec.Version = "5.7.1"
 		_, err := client.MysqlV1().MySQLInstances(namespace).Create(ctx, instance, metav1.CreateOptions{})
 		Expect(causes(err)).To(ConsistOf("spec.version"))
-		alpha := newAlphaInstance("db")
+		alpha := newAlphaInstance()
 		alpha.Spec.EngineVersion = "5.7.1"
 		_, err = client.MysqlV1alpha1().MySQLInstances(namespace).Create(ctx, alpha, metav1.CreateOptions{})
 		Expect(causes(err)).To(ConsistOf("spec.engineVersion"))
@@ -208,7 +208,7 @@ var _ = Describe("Server-side apply", func() {
 		Expect(err).NotTo(HaveOccurred())
 		Expect(applied.Status.Primary).To(BeEmpty())
 		Expect(applied.ManagedFields).To(HaveLen(1))
-		Expect(string(applied.ManagedFields[0].FieldsV1.Raw)).NotTo(ContainSubstring("f:status"))
+		Expect(string(applied.ManagedFields[0].FieldsV1.GetRawBytes())).NotTo(ContainSubstring("f:status"))
 
 		apply.Status = nil
 		apply.Spec.WithReplicas(3)

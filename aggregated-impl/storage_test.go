@@ -44,7 +44,7 @@ var _ = Describe("Storage", func() {
 	It("uses the CustomResourceDefinition's keys and encoding, whatever version was sent", func(ctx context.Context) {
 		namespace := newNamespace(ctx)
 		created, err := client.MysqlV1alpha1().MySQLInstances(namespace).
-			Create(ctx, newAlphaInstance("db"), metav1.CreateOptions{})
+			Create(ctx, newAlphaInstance(), metav1.CreateOptions{})
 		Expect(err).NotTo(HaveOccurred())
 
 		value := stored(ctx, env.Etcd(), "/registry/mysql.example.com/mysqlinstances/"+namespace+"/db")

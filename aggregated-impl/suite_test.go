@@ -127,10 +127,10 @@ func newInstance(name string) *v1.MySQLInstance {
 	}
 }
 
-func newAlphaInstance(name string) *v1alpha1.MySQLInstance {
+func newAlphaInstance() *v1alpha1.MySQLInstance {
 	return &v1alpha1.MySQLInstance{
 		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.SchemeGroupVersion.String(), Kind: "MySQLInstance"},
-		ObjectMeta: metav1.ObjectMeta{Name: name},
+		ObjectMeta: metav1.ObjectMeta{Name: "db"},
 		Spec:       v1alpha1.MySQLInstanceSpec{EngineVersion: "8.4.3", StorageGB: 10},
 	}
 }

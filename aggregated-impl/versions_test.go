@@ -81,7 +81,7 @@ var _ = Describe("v1alpha1", func() {
 		client, err := versioned.NewForConfig(config)
 		Expect(err).NotTo(HaveOccurred())
 
-		alpha := newAlphaInstance("db")
+		alpha := newAlphaInstance()
 		alpha.Spec.ReadReplicas = ptr.To(int32(2))
 		_, err = client.MysqlV1alpha1().MySQLInstances(namespace).Create(ctx, alpha, metav1.CreateOptions{})
 		Expect(err).NotTo(HaveOccurred())
