@@ -14,7 +14,7 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/yaml"
 
-	"github.com/duet-api/duet/shared/api/mysql/v1"
+	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 	mysqlv1apply "github.com/duet-api/duet/shared/client/applyconfiguration/mysql/v1"
 	"github.com/duet-api/duet/shared/client/clientset/versioned"
 )

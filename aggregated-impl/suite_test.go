@@ -21,7 +21,7 @@ import (
 
 	aggregatedimpl "github.com/duet-api/duet/aggregated-impl"
 	"github.com/duet-api/duet/aggregated-impl/config"
-	"github.com/duet-api/duet/shared/api/mysql/v1"
+	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 	"github.com/duet-api/duet/shared/api/mysql/v1alpha1"
 	"github.com/duet-api/duet/shared/client/clientset/versioned"
 	"github.com/duet-api/duet/shared/controlplane"

@@ -15,7 +15,7 @@ import (
 
 	"github.com/duet-api/duet/aggregated-impl/admission"
 	"github.com/duet-api/duet/shared/api/mysql"
-	"github.com/duet-api/duet/shared/api/mysql/v1"
+	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 	"github.com/duet-api/duet/shared/openapi"
 )
 

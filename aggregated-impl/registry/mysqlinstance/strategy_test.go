@@ -15,6 +15,7 @@ import (
 	"github.com/duet-api/duet/shared/api/mysql"
 	"github.com/duet-api/duet/shared/api/mysql/install"
 	"github.com/duet-api/duet/shared/api/mysql/v1"
+	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 )
 
 // newInstance is a valid instance with the defaults of v1, as a decoded request has them.
