@@ -12,7 +12,6 @@ import (
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	"github.com/duet-api/duet/shared/api/mysql"
-	"github.com/duet-api/duet/shared/api/mysql/v1"
 	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 	"github.com/duet-api/duet/shared/api/mysql/v1alpha1"
 	"github.com/duet-api/duet/shared/api/mysql/validation"

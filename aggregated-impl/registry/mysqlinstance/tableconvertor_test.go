@@ -20,7 +20,6 @@ import (
 
 	"github.com/duet-api/duet/shared/api/mysql"
 	"github.com/duet-api/duet/shared/api/mysql/install"
-	"github.com/duet-api/duet/shared/api/mysql/v1"
 	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 	"github.com/duet-api/duet/shared/api/mysql/v1alpha1"
 )

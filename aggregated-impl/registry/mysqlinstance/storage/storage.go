@@ -15,7 +15,6 @@ import (
 
 	"github.com/duet-api/duet/aggregated-impl/registry/mysqlinstance"
 	"github.com/duet-api/duet/shared/api/mysql"
-	"github.com/duet-api/duet/shared/api/mysql/v1"
 	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 	"github.com/duet-api/duet/shared/api/mysql/v1alpha1"
 )
