@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	"k8s.io/client-go/kubernetes"
 
@@ -214,35 +216,34 @@ func quota(ctx context.Context, s *Subject) (Observation, error) {
 	quotas := client.CoreV1().ResourceQuotas(s.Namespace)
 	used := func(ctx context.Context, wanted int64) (bool, error) {
 		current, err := quotas.Get(ctx, "one", metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return false, nil
+		}
 		if err != nil {
 			return false, err
 		}
-		amount, found := current.Status.Used[counted]
-		return found && amount.Value() == wanted, nil
+		allowed, amount := current.Status.Hard[counted], current.Status.Used[counted]
+		_, counts := current.Status.Used[counted]
+		return counts && allowed.Value() == 1 && amount.Value() == wanted, nil
 	}
 	// The controller looks for new kinds every half minute, and ignores what a quota says about a kind that it has not
 	// found yet. It reads a quota again when what it allows has changed, so that is changed until it counts.
-	err = eventually(ctx, "the quota in force", func(ctx context.Context) (bool, error) {
+	err = wait.PollUntilContextCancel(ctx, time.Second, true, func(ctx context.Context) (bool, error) {
+		if inForce, err := used(ctx, 0); inForce || err != nil {
+			return inForce, err
+		}
 		for _, hard := range []string{"2", "1"} {
 			_, err := quotas.Apply(ctx, corev1ac.ResourceQuota("one", s.Namespace).WithSpec(
 				corev1ac.ResourceQuotaSpec().WithHard(corev1.ResourceList{counted: resource.MustParse(hard)}),
 			), metav1.ApplyOptions{FieldManager: "duet-matrix", Force: true})
 			if err != nil {
-				return false, fmt.Errorf("could not apply a quota: %w", err)
+				return false, err
 			}
 		}
-		current, err := quotas.Get(ctx, "one", metav1.GetOptions{})
-		if err != nil {
-			return false, err
-		}
-		allowed := current.Status.Hard[counted]
-		if allowed.Value() != 1 {
-			return false, nil
-		}
-		return used(ctx, 0)
+		return false, nil
 	})
 	if err != nil {
-		return Observation{}, err
+		return Observation{}, fmt.Errorf("could not see the quota in force: %w", err)
 	}
 	first, err := s.post(ctx, s.path(), fixture.Instance("first"))
 	if err != nil {
