@@ -50,6 +50,16 @@ var versioningRows = []Row{
 		Probe:  readInOldVersion,
 	},
 	{
+		ID: "C12", Group: Versioning, Title: "A status in an annotation of the old version",
+		Why: "Conversion that carries status in an annotation lets whoever may write the main endpoint forge it: " +
+			"kube-apiserver protects a custom resource's status, not its annotations.",
+		Source: "found while building; the aggregated form resets the status after conversion, the crd form needs a webhook",
+		Flag:   Parity,
+		Needs:  []install.Capability{install.MultipleVersions},
+		Expect: Both("PUT in v1alpha1 200, status.primary in v1 is not the forged one"),
+		Probe:  smuggledStatus,
+	},
+	{
 		ID: "A40", Group: Versioning, Title: "Deprecation warning",
 		Why:    "It is how the users of a version learn that it will go.",
 		Source: "deprecation-policy; custom-resource-definition-versioning, Version deprecation", Flag: Parity,
@@ -128,6 +138,33 @@ func lossless(ctx context.Context, s *Subject) (Observation, error) {
 	return observed("after a change through v1alpha1: replicas %s, size %s, service %s, cpu %s",
 		show(object, "spec", "replicas"), show(object, "spec", "storage", "size"),
 		show(object, "spec", "service", "type"), show(object, "spec", "resources", "cpu"))
+}
+
+func smuggledStatus(ctx context.Context, s *Subject) (Observation, error) {
+	if _, err := s.create(ctx, fixture.Instance("db")); err != nil {
+		return Observation{}, err
+	}
+	const forged = "forged-0"
+	answer, err := s.updateAlpha(ctx, func(object *unstructured.Unstructured) {
+		annotations := object.GetAnnotations()
+		if annotations == nil {
+			annotations = map[string]string{}
+		}
+		annotations[install.Group+"/v1-fields"] = fmt.Sprintf(`{"status.primary":%q}`, forged)
+		object.SetAnnotations(annotations)
+	})
+	if err != nil {
+		return Observation{}, err
+	}
+	object, err := s.read(ctx)
+	if err != nil {
+		return Observation{}, err
+	}
+	whose := "not the forged one"
+	if show(object, "status", "primary") == forged {
+		whose = "the forged one"
+	}
+	return observed("PUT in v1alpha1 %s, status.primary in v1 is %s", answer.Verdict(), whose)
 }
 
 func unparsable(ctx context.Context, s *Subject) (Observation, error) {
