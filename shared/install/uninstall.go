@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/metadata"
+	"k8s.io/utils/ptr"
 )
 
 // Uninstalled is what an uninstallation did and what it left.
@@ -153,7 +154,9 @@ func (i *Installer) countObjects(ctx context.Context) (int, error) {
 	return len(list.Items), nil
 }
 
-// deleteObjects deletes every object and waits until the controller has let go of the last one.
+// deleteObjects deletes every object and waits until the controller has let go of the last one. It deletes in the
+// foreground: the garbage collector looks for new kinds every 30 s, and one that had not yet seen this kind, or no
+// longer sees it because the API is taken away next, would leave the children behind.
 func (i *Installer) deleteObjects(ctx context.Context) error {
 	objects, err := metadata.NewForConfig(i.Env.Config())
 	if err != nil {
@@ -169,7 +172,9 @@ func (i *Installer) deleteObjects(ctx context.Context) error {
 				if item.DeletionTimestamp != nil {
 					continue
 				}
-				err := objects.Resource(Resource).Namespace(item.Namespace).Delete(ctx, item.Name, metav1.DeleteOptions{})
+				err := objects.Resource(Resource).Namespace(item.Namespace).Delete(ctx, item.Name, metav1.DeleteOptions{
+					PropagationPolicy: ptr.To(metav1.DeletePropagationForeground),
+				})
 				if err != nil {
 					return err
 				}
