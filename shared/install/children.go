@@ -63,16 +63,12 @@ func (i *Installer) parkChildren(ctx context.Context) (int, error) {
 // unparkChildren puts the owner references back whose owners are there, and returns how many objects got one. An object
 // whose owner has gone meanwhile keeps none: giving it one would be deleting it.
 func (i *Installer) unparkChildren(ctx context.Context) (int, error) {
-	instances, err := metadata.NewForConfig(i.Env.Config())
+	instances, err := i.instances(ctx)
 	if err != nil {
 		return 0, err
 	}
 	present := sets.New[types.UID]()
-	list, err := instances.Resource(Resource).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return 0, fmt.Errorf("could not list the owners: %w", err)
-	}
-	for _, instance := range list.Items {
+	for _, instance := range instances {
 		present.Insert(instance.UID)
 	}
 	return i.eachOwned(ctx, metav1.ListOptions{LabelSelector: parkedLabel}, func(child *metav1.PartialObjectMetadata) (map[string]any, error) {
@@ -103,17 +99,13 @@ func (i *Installer) unparkChildren(ctx context.Context) (int, error) {
 // it gets. It returns how many objects were changed.
 func (i *Installer) eachOwned(ctx context.Context, options metav1.ListOptions,
 	change func(*metav1.PartialObjectMetadata) (map[string]any, error)) (int, error) {
-	objects, err := metadata.NewForConfig(i.Env.Config())
-	if err != nil {
-		return 0, err
-	}
 	resources, err := i.ownable()
 	if err != nil {
 		return 0, err
 	}
 	changed := 0
 	for _, resource := range resources {
-		of := objects.Resource(resource)
+		of := i.metadata.Resource(resource)
 		err := pager.New(func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 			return of.List(ctx, options)
 		}).EachListItem(ctx, options, func(item runtime.Object) error {

@@ -2,6 +2,7 @@ package install
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/metadata"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/duet-api/duet/shared/process"
@@ -21,7 +23,8 @@ type Installer struct {
 	// Progress is told each step as it begins.
 	Progress func(format string, args ...any)
 
-	client client.Client
+	client   client.Client
+	metadata metadata.Interface
 }
 
 // NewInstaller returns an installer for an environment.
@@ -30,7 +33,11 @@ func NewInstaller(env *Environment, forms Forms, progress func(format string, ar
 	if err != nil {
 		return nil, fmt.Errorf("could not reach the control plane: %w", err)
 	}
-	return &Installer{Env: env, Forms: forms, Progress: progress, client: c}, nil
+	m, err := metadata.NewForConfig(env.Config())
+	if err != nil {
+		return nil, fmt.Errorf("could not reach the control plane: %w", err)
+	}
+	return &Installer{Env: env, Forms: forms, Progress: progress, client: c, metadata: m}, nil
 }
 
 // Install brings a form up and waits until it really answers. It is safe to run again: what is as planned is left
@@ -87,7 +94,7 @@ func (i *Installer) Install(ctx context.Context, formName, profileFlag string) e
 	if err := apply(ctx, i.client, plan.Objects); err != nil {
 		return i.explain(ctx, plan.Processes, err)
 	}
-	if err := i.prune(ctx, form, plan); err != nil {
+	if err := i.prune(ctx, form, profile, plan); err != nil {
 		return err
 	}
 	i.Progress("waiting until the API answers")
@@ -147,7 +154,7 @@ func (i *Installer) issueTokens(ctx context.Context, objects []*unstructured.Uns
 }
 
 // prune takes away what another profile of the same form has and this one has not.
-func (i *Installer) prune(ctx context.Context, form Implementation, plan *Plan) error {
+func (i *Installer) prune(ctx context.Context, form Implementation, current string, plan *Plan) error {
 	kept := map[string]bool{}
 	for _, object := range plan.Objects {
 		kept[describe(object)] = true
@@ -157,6 +164,9 @@ func (i *Installer) prune(ctx context.Context, form Implementation, plan *Plan) 
 		runs[spec.Name] = true
 	}
 	for _, profile := range form.Profiles() {
+		if profile == current {
+			continue
+		}
 		other, err := form.Plan(ctx, i.Env, profile)
 		if err != nil {
 			return err
@@ -183,14 +193,11 @@ func (i *Installer) prune(ctx context.Context, form Implementation, plan *Plan) 
 
 // stop ends a process if it is there.
 func (i *Installer) stop(ctx context.Context, name string) error {
-	processes, err := i.Env.Runner().List(ctx)
-	if err != nil {
-		return err
+	err := i.Env.Runner().Stop(ctx, name)
+	if unknown := (*process.UnknownError)(nil); errors.As(err, &unknown) {
+		return nil
 	}
-	if slices.ContainsFunc(processes, func(s process.Status) bool { return s.Spec.Name == name }) {
-		return i.Env.Runner().Stop(ctx, name)
-	}
-	return nil
+	return err
 }
 
 // waitServing waits for what a user needs next: a LIST of every version, discovery (which kubectl reads first), the

@@ -3,6 +3,8 @@ package install
 import (
 	"context"
 
+	"k8s.io/utils/ptr"
+
 	"github.com/duet-api/duet/shared/process"
 )
 
@@ -74,8 +76,8 @@ func (i *Installer) Status(ctx context.Context) (Status, error) {
 		}
 		status.Versions = append(status.Versions, answer)
 	}
-	if objects, err := i.countObjects(ctx); err == nil {
-		status.Objects = &objects
+	if instances, err := i.instances(ctx); err == nil {
+		status.Objects = ptr.To(len(instances))
 	}
 	return status, nil
 }

@@ -9,7 +9,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/sets"
-	"k8s.io/client-go/metadata"
 	"k8s.io/utils/ptr"
 )
 
@@ -55,10 +54,11 @@ func (i *Installer) Uninstall(ctx context.Context, deleteData bool) (Uninstalled
 	}
 
 	result := Uninstalled{Form: form.Name()}
-	objects, err := i.countObjects(ctx)
+	instances, err := i.instances(ctx)
 	if err != nil {
-		return result, fmt.Errorf("could not count the stored objects: %w", err)
+		return result, err
 	}
+	objects := len(instances)
 	park := form.Park(plan)
 	if deleteData {
 		i.Progress("deleting %d objects", objects)
@@ -142,45 +142,38 @@ func (i *Installer) uninstallNothing(detected Detected, record Record, deleteDat
 	return Uninstalled{}, nil
 }
 
-func (i *Installer) countObjects(ctx context.Context) (int, error) {
-	objects, err := metadata.NewForConfig(i.Env.Config())
+// instances are the metadata of every object of the API.
+func (i *Installer) instances(ctx context.Context) ([]metav1.PartialObjectMetadata, error) {
+	list, err := i.metadata.Resource(Resource).List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return 0, err
+		return nil, fmt.Errorf("could not list the stored objects: %w", err)
 	}
-	list, err := objects.Resource(Resource).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return 0, err
-	}
-	return len(list.Items), nil
+	return list.Items, nil
 }
 
 // deleteObjects deletes every object and waits until the controller has let go of the last one. It deletes in the
 // foreground: the garbage collector looks for new kinds every 30 s, and one that had not yet seen this kind, or no
 // longer sees it because the API is taken away next, would leave the children behind.
 func (i *Installer) deleteObjects(ctx context.Context) error {
-	objects, err := metadata.NewForConfig(i.Env.Config())
-	if err != nil {
-		return err
-	}
 	return poll(ctx, 2*time.Minute, "the objects to go (their finalizers need the controller: `duet components` shows whether it runs)",
 		func(ctx context.Context) error {
-			list, err := objects.Resource(Resource).List(ctx, metav1.ListOptions{})
+			instances, err := i.instances(ctx)
 			if err != nil {
 				return err
 			}
-			for _, item := range list.Items {
+			for _, item := range instances {
 				if item.DeletionTimestamp != nil {
 					continue
 				}
-				err := objects.Resource(Resource).Namespace(item.Namespace).Delete(ctx, item.Name, metav1.DeleteOptions{
+				err := i.metadata.Resource(Resource).Namespace(item.Namespace).Delete(ctx, item.Name, metav1.DeleteOptions{
 					PropagationPolicy: ptr.To(metav1.DeletePropagationForeground),
 				})
 				if err != nil {
 					return err
 				}
 			}
-			if len(list.Items) > 0 {
-				return fmt.Errorf("%d objects are still there, %s/%s first", len(list.Items), list.Items[0].Namespace, list.Items[0].Name)
+			if len(instances) > 0 {
+				return fmt.Errorf("%d objects are still there, %s/%s first", len(instances), instances[0].Namespace, instances[0].Name)
 			}
 			return nil
 		})
