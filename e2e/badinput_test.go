@@ -43,7 +43,7 @@ func badInputSpecs(s *site) {
 				after, err := badinput.Snapshot(ctx, s.client, namespace)
 				Expect(err).NotTo(HaveOccurred())
 				Expect(after).To(Equal(before), "something was lost or changed")
-				Expect(s.ready(ctx)).To(Succeed())
+				Expect(s.Ready(ctx)).To(Succeed())
 			})
 		}
 

@@ -19,7 +19,7 @@ func behaviourSpecs(s *site, rows []behaviour.Row) {
 
 		BeforeAll(func(ctx context.Context) {
 			wanted := selected(rows, "behaviour", s.form.Name(), s.profile)
-			for _, result := range behaviour.Run(ctx, s.subject(), wanted, nil) {
+			for _, result := range behaviour.Run(ctx, s.Subject(), wanted, nil) {
 				results[result.ID] = result
 			}
 		})

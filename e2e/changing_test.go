@@ -39,7 +39,7 @@ var _ = Describe("Changing the form", Ordered, Label("install"), func() {
 		namespace = s.namespace(ctx, "changing-")
 		s.create(ctx, namespace, "db")
 		var err error
-		client, err = kubernetes.NewForConfig(s.config)
+		client, err = kubernetes.NewForConfig(s.Config())
 		Expect(err).NotTo(HaveOccurred())
 
 		owner, err := s.instance(ctx, namespace, "db")
@@ -71,28 +71,28 @@ var _ = Describe("Changing the form", Ordered, Label("install"), func() {
 
 	for _, next := range []string{install.Aggregated, install.CRD} {
 		It("to "+next+" loses no child and no owner", func(ctx context.Context) {
-			_, err := s.installer.Uninstall(ctx, false)
+			_, err := s.Installer.Uninstall(ctx, false)
 			Expect(err).NotTo(HaveOccurred())
 			Expect(s.owned(ctx, namespace)).To(BeEmpty(), "a child still names an owner that answers 404")
 
-			Expect(s.installer.Install(ctx, next, "")).To(Succeed())
+			Expect(s.Installer.Install(ctx, next, "")).To(Succeed())
 			collected(ctx)
 			Expect(s.owned(ctx, namespace)).To(Equal(before))
 		})
 	}
 
 	It("keeps a parked definition from being deleted", func(ctx context.Context) {
-		_, err := s.installer.Uninstall(ctx, false)
+		_, err := s.Installer.Uninstall(ctx, false)
 		Expect(err).NotTo(HaveOccurred())
 		answer, err := s.client.Send(ctx, "DELETE",
 			"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/"+install.Resource.GroupResource().String(), nil)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(answer.Code).To(Equal(422))
-		Expect(s.installer.Install(ctx, install.CRD, "")).To(Succeed())
+		Expect(s.Installer.Install(ctx, install.CRD, "")).To(Succeed())
 	})
 
 	It("leaves nothing when the data is to go too", func(ctx context.Context) {
-		result, err := s.installer.Uninstall(ctx, true)
+		result, err := s.Installer.Uninstall(ctx, true)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(result.Deleted).To(Equal(1))
 		Expect(result.Stays).To(BeEmpty())
@@ -116,7 +116,7 @@ type identity struct {
 
 // owned are the objects of a namespace that an instance owns, by resource and name.
 func (s *site) owned(ctx context.Context, namespace string) (map[string]identity, error) {
-	client, err := metadata.NewForConfig(s.config)
+	client, err := metadata.NewForConfig(s.Config())
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +139,7 @@ func (s *site) owned(ctx context.Context, namespace string) (map[string]identity
 
 // instance reads the metadata of an instance.
 func (s *site) instance(ctx context.Context, namespace, name string) (*metav1.PartialObjectMetadata, error) {
-	client, err := metadata.NewForConfig(s.config)
+	client, err := metadata.NewForConfig(s.Config())
 	if err != nil {
 		return nil, err
 	}

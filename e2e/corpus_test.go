@@ -17,7 +17,7 @@ func corpusSpecs(s *site) {
 		var namespace string
 
 		BeforeAll(func(ctx context.Context) {
-			Expect(s.installer.StopController(ctx)).To(Succeed())
+			Expect(s.Installer.StopController(ctx)).To(Succeed())
 			namespace = s.namespace(ctx, "corpus-")
 		})
 

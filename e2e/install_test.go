@@ -39,25 +39,25 @@ func installSpecs(s *site) {
 
 		It("again changes nothing", func(ctx context.Context) {
 			// Twice, since an earlier spec may have stopped the controller, which the first brings back.
-			Expect(s.installer.Install(ctx, s.form.Name(), "")).To(Succeed())
+			Expect(s.Installer.Install(ctx, s.form.Name(), "")).To(Succeed())
 			before := s.lives(ctx)
-			Expect(s.installer.Install(ctx, s.form.Name(), "")).To(Succeed())
+			Expect(s.Installer.Install(ctx, s.form.Name(), "")).To(Succeed())
 			Expect(s.lives(ctx)).To(Equal(before), "a process was started again")
 			same(ctx)
 		})
 
 		It("refuses to put the other form over this one", func(ctx context.Context) {
 			before := s.lives(ctx)
-			err := s.installer.Install(ctx, other(s.form).Name(), "")
+			err := s.Installer.Install(ctx, other(s.form).Name(), "")
 			Expect(err).To(MatchError(ContainSubstring(s.form.Name() + " is installed")))
 			Expect(err).To(MatchError(ContainSubstring("duet uninstall")), "it does not say what to do instead")
 			Expect(s.lives(ctx)).To(Equal(before))
-			Expect(s.ready(ctx)).To(Succeed())
+			Expect(s.Ready(ctx)).To(Succeed())
 			same(ctx)
 		})
 
 		It("can be undone without losing an object", func(ctx context.Context) {
-			result, err := s.installer.Uninstall(ctx, false)
+			result, err := s.Installer.Uninstall(ctx, false)
 			Expect(err).NotTo(HaveOccurred())
 			Expect(result.Form).To(Equal(s.form.Name()))
 			Expect(result.Deleted).To(BeZero())
@@ -72,7 +72,7 @@ func installSpecs(s *site) {
 		})
 
 		It("finds the same objects when it is done again", func(ctx context.Context) {
-			Expect(s.installer.Install(ctx, s.form.Name(), s.profile)).To(Succeed())
+			Expect(s.Installer.Install(ctx, s.form.Name(), s.profile)).To(Succeed())
 			same(ctx)
 		})
 	})

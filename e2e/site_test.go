@@ -13,7 +13,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 
 	"github.com/duet-api/duet/e2e/behaviour"
 	"github.com/duet-api/duet/e2e/fixture"
@@ -25,54 +24,42 @@ import (
 
 // site is a control plane with one form installed.
 type site struct {
-	form      install.Implementation
-	profile   string
-	plane     *controlplane.ControlPlane
-	installer *install.Installer
-	config    *rest.Config
-	client    *wire.Client
+	form    install.Implementation
+	profile string
+	*behaviour.Site
+	client *wire.Client
 }
 
 // open starts the control plane and installs the form. Both are gone when the container that called it ends, and so is
 // every process: that is checked.
 func (s *site) open(ctx context.Context) {
 	GinkgoHelper()
-	plane, err := controlplane.Start(ctx, controlplane.Options{
-		Name: s.form.Name(), Dir: GinkgoT().TempDir(), Out: GinkgoWriter,
+	started, err := behaviour.StartSite(ctx, behaviour.SiteOptions{
+		Form: s.form, Profile: s.profile, Forms: forms, Binaries: binaries,
+		Plane:    controlplane.Options{Name: s.form.Name(), Dir: GinkgoT().TempDir(), Out: GinkgoWriter},
+		Progress: func(format string, args ...any) { By(fmt.Sprintf(format, args...)) },
 	})
-	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(func(ctx context.Context) {
-		before, err := plane.Runner().List(ctx)
-		Expect(err).NotTo(HaveOccurred())
-		Expect(plane.Stop(ctx)).To(Succeed())
-		for _, status := range before {
-			Expect(syscall.Kill(status.PID, 0)).To(MatchError(syscall.ESRCH), "%s is still there", status.Spec.Name)
-		}
-	})
-	s.plane = plane
-	env, err := install.NewEnvironment(plane, binaries)
-	Expect(err).NotTo(HaveOccurred())
-	s.installer, err = install.NewInstaller(env, forms, func(format string, args ...any) { By(fmt.Sprintf(format, args...)) })
-	Expect(err).NotTo(HaveOccurred())
-	Expect(s.installer.Install(ctx, s.form.Name(), s.profile)).To(Succeed())
-	s.config, err = plane.AdminConfig()
-	Expect(err).NotTo(HaveOccurred())
-	s.client, err = wire.New(s.config)
-	Expect(err).NotTo(HaveOccurred())
-}
-
-// subject is the site as the behaviour rows see it.
-func (s *site) subject() *behaviour.Subject {
-	return &behaviour.Subject{
-		Form: s.form.Name(), Profile: s.profile, Capabilities: s.form.Capabilities(s.profile),
-		Config: s.config, User: s.plane.UserConfig,
+	if started != nil {
+		DeferCleanup(func(ctx context.Context) {
+			before, err := started.Plane.Runner().List(ctx)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(started.Stop(ctx)).To(Succeed())
+			for _, status := range before {
+				Expect(syscall.Kill(status.PID, 0)).To(MatchError(syscall.ESRCH), "%s is still there", status.Spec.Name)
+			}
+		})
 	}
+	Expect(err).NotTo(HaveOccurred())
+	s.Site = started
+	Expect(s.Install(ctx)).To(Succeed())
+	s.client, err = wire.New(s.Config())
+	Expect(err).NotTo(HaveOccurred())
 }
 
 // namespace makes a namespace that goes with the control plane.
 func (s *site) namespace(ctx context.Context, prefix string) string {
 	GinkgoHelper()
-	client, err := kubernetes.NewForConfig(s.config)
+	client, err := kubernetes.NewForConfig(s.Config())
 	Expect(err).NotTo(HaveOccurred())
 	namespace, err := client.CoreV1().Namespaces().Create(ctx,
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: prefix}}, metav1.CreateOptions{})
@@ -110,7 +97,7 @@ type life struct {
 
 func (s *site) lives(ctx context.Context) map[string]life {
 	GinkgoHelper()
-	statuses, err := s.plane.Runner().List(ctx)
+	statuses, err := s.Plane.Runner().List(ctx)
 	Expect(err).NotTo(HaveOccurred())
 	lives := map[string]life{}
 	for _, status := range statuses {
@@ -124,7 +111,7 @@ var panicked = regexp.MustCompile(`(?m)^.*(panic serving|Observed a panic|^panic
 // panics are the lines of all logs that tell of one, by process.
 func (s *site) panics(ctx context.Context) map[string][]string {
 	GinkgoHelper()
-	statuses, err := s.plane.Runner().List(ctx)
+	statuses, err := s.Plane.Runner().List(ctx)
 	Expect(err).NotTo(HaveOccurred())
 	found := map[string][]string{}
 	for _, status := range statuses {
@@ -142,10 +129,10 @@ const shownLines = 20
 
 // showLogs adds the end of every process's log to the report: the files go with the control plane.
 func (s *site) showLogs(ctx context.Context) {
-	if s.plane == nil {
+	if s.Site == nil {
 		return // it did not start, and has said why
 	}
-	statuses, err := s.plane.Runner().List(ctx)
+	statuses, err := s.Plane.Runner().List(ctx)
 	if err != nil {
 		AddReportEntry("processes", err.Error())
 		return
@@ -157,17 +144,4 @@ func (s *site) showLogs(ctx context.Context) {
 		}
 		AddReportEntry(fmt.Sprintf("%s (%s)", status.Spec.Name, status.State), strings.Join(tail, "\n"))
 	}
-}
-
-// ready is what kube-apiserver says about itself, and about the form behind it if that is a server.
-func (s *site) ready(ctx context.Context) error {
-	answer, err := s.client.Send(ctx, "GET", "/readyz", nil, wire.Accept("*/*"))
-	if err != nil {
-		return err
-	}
-	if !answer.OK() {
-		_, err = answer.Object()
-		return err
-	}
-	return install.Serves(ctx, s.config, s.form.Versions(s.profile)...)
 }

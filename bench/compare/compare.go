@@ -94,22 +94,18 @@ func (c *comparison) step(n int, format string, args ...any) {
 func (c *comparison) start(ctx context.Context) error {
 	c.step(1, "starting a control plane for each form (Kubernetes %s, etcd %s)", assets.KubernetesVersion, assets.EtcdVersion)
 	for _, form := range c.Forms {
-		profile, err := install.ProfileOf(form, c.Profiles[form.Name()])
-		if err != nil {
-			return err
-		}
-		s, err := newSide(ctx, filepath.Join(c.dir, form.Name()), form, profile, c.Options)
+		s, err := newSide(ctx, filepath.Join(c.dir, form.Name()), form, c.Options)
 		if s != nil {
 			c.sides = append(c.sides, s)
 		}
 		if err != nil {
-			return fmt.Errorf("could not start the control plane for %s: %w", form.Name(), err)
+			return err
 		}
 	}
 	c.step(2, "installing the forms")
 	for _, s := range c.sides {
-		if err := s.installer.Install(ctx, s.form.Name(), s.profile); err != nil {
-			return fmt.Errorf("could not install %s: %w", s.form.Name(), err)
+		if err := s.Install(ctx); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -124,7 +120,7 @@ func (c *comparison) matrix(ctx context.Context) []behaviour.Result {
 	for i, s := range c.sides {
 		group.Go(func() error {
 			done := 0
-			results[i] = behaviour.Run(ctx, s.subject(), rows, func(result behaviour.Result) {
+			results[i] = behaviour.Run(ctx, s.Subject(), rows, func(result behaviour.Result) {
 				done++
 				switch {
 				case result.Error != "":
@@ -151,7 +147,7 @@ func (c *comparison) matrix(ctx context.Context) []behaviour.Result {
 func (c *comparison) bench(ctx context.Context) (*report.Bench, error) {
 	var arms []*arm.Arm
 	for i, s := range c.sides {
-		if err := s.installer.StopController(ctx); err != nil {
+		if err := s.Installer.StopController(ctx); err != nil {
 			return nil, err
 		}
 		own, err := s.arms(c.Seed, i == 0)
@@ -192,12 +188,12 @@ func (c *comparison) progress() func(bench.Progress) {
 func (c *comparison) usage(ctx context.Context) (map[string]measure.Usage, error) {
 	all := map[string]measure.Usage{}
 	for _, s := range c.sides {
-		processes, err := s.plane.Runner().List(ctx)
+		processes, err := s.Plane.Runner().List(ctx)
 		if err != nil {
 			return nil, err
 		}
 		for _, p := range processes {
-			all[s.form.Name()+"/"+p.Spec.Name] = measure.Usage{CPU: p.CPU, RSSBytes: p.RSSBytes}
+			all[s.Form.Name()+"/"+p.Spec.Name] = measure.Usage{CPU: p.CPU, RSSBytes: p.RSSBytes}
 		}
 	}
 	return all, nil
@@ -211,7 +207,7 @@ func (c *comparison) notes() []string {
 		"etcd writes to this machine's disk, with fsync.",
 	}
 	for _, s := range c.sides {
-		notes = append(notes, fmt.Sprintf("%s: profile %s, objects in %s.", s.form.Name(), s.profile, s.form.Storage(s.profile)))
+		notes = append(notes, fmt.Sprintf("%s: profile %s, objects in %s.", s.Form.Name(), s.Profile, s.Form.Storage(s.Profile)))
 	}
 	return notes
 }
@@ -220,7 +216,7 @@ func (c *comparison) notes() []string {
 func (c *comparison) stop(ctx context.Context) error {
 	var errs []error
 	for _, s := range c.sides {
-		errs = append(errs, s.stop(ctx, c.Keep))
+		errs = append(errs, s.close(ctx, c.Keep))
 	}
 	return errors.Join(errs...)
 }

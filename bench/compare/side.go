@@ -22,37 +22,25 @@ const logsDir = "logs"
 
 // side is one form on a control plane of its own.
 type side struct {
-	form      install.Implementation
-	profile   string
-	dir       string
-	plane     *controlplane.ControlPlane
-	installer *install.Installer
-	log       func(format string, args ...any)
+	*behaviour.Site
+	dir string
+	log func(format string, args ...any)
 }
 
 // newSide starts a control plane. A side beside an error has to be stopped.
-func newSide(ctx context.Context, dir string, form install.Implementation, profile string, options Options) (*side, error) {
-	s := &side{form: form, profile: profile, dir: dir, log: func(format string, args ...any) {
+func newSide(ctx context.Context, dir string, form install.Implementation, options Options) (*side, error) {
+	s := &side{dir: dir, log: func(format string, args ...any) {
 		fmt.Fprintf(options.Progress, "      %s: "+format+"\n", append([]any{form.Name()}, args...)...)
 	}}
-	plane, err := controlplane.Start(ctx, controlplane.Options{Name: form.Name(), Dir: dir, Out: options.Progress})
-	if err != nil {
+	site, err := behaviour.StartSite(ctx, behaviour.SiteOptions{
+		Form: form, Profile: options.Profiles[form.Name()], Forms: options.Forms, Progress: s.log,
+		Plane: controlplane.Options{Name: form.Name(), Dir: dir, Out: options.Progress},
+	})
+	if site == nil {
 		return nil, err
 	}
-	s.plane = plane
-	environment, err := install.NewEnvironment(plane, "")
-	if err != nil {
-		return s, err
-	}
-	s.installer, err = install.NewInstaller(environment, options.Forms, s.log)
+	s.Site = site
 	return s, err
-}
-
-func (s *side) subject() *behaviour.Subject {
-	return &behaviour.Subject{
-		Form: s.form.Name(), Profile: s.profile, Capabilities: s.form.Capabilities(s.profile),
-		Config: s.installer.Env.Config(), User: s.plane.UserConfig,
-	}
 }
 
 // arms of this side: the form's, and on the first side its identical twin, which shows what noise looks like, and the
@@ -62,30 +50,30 @@ func (s *side) arms(seed uint64, first bool) ([]*arm.Arm, error) {
 	if err != nil {
 		return nil, err
 	}
-	arms := []*arm.Arm{{Name: s.form.Name(), Form: s.form.Name(), Kind: instances}}
+	arms := []*arm.Arm{{Name: s.Form.Name(), Form: s.Form.Name(), Kind: instances}}
 	if first {
 		configMaps, err := arm.ConfigMaps(seed)
 		if err != nil {
 			return nil, err
 		}
 		arms = append(arms,
-			&arm.Arm{Name: s.form.Name() + "-again", Form: s.form.Name(), Repeats: s.form.Name(), Kind: instances},
+			&arm.Arm{Name: s.Form.Name() + "-again", Form: s.Form.Name(), Repeats: s.Form.Name(), Kind: instances},
 			&arm.Arm{Name: "configmap", Form: arm.BuiltIn, Kind: configMaps})
 	}
-	user, err := s.plane.UserConfig(benchUser)
+	user, err := s.Plane.UserConfig(benchUser)
 	if err != nil {
 		return nil, err
 	}
 	for _, a := range arms {
-		a.Plane, a.Config, a.Admin = s.form.Name(), user, s.installer.Env.Config()
+		a.Plane, a.Config, a.Admin = s.Form.Name(), user, s.Config()
 	}
 	return arms, nil
 }
 
-// stop ends the side's processes. Their logs stay; data and keys go, unless they are to be kept.
-func (s *side) stop(ctx context.Context, keep bool) error {
-	if err := s.plane.Stop(ctx); err != nil {
-		return fmt.Errorf("could not stop the control plane of %s: %w", s.form.Name(), err)
+// close ends the side's processes. Their logs stay; data and keys go, unless they are to be kept.
+func (s *side) close(ctx context.Context, keep bool) error {
+	if err := s.Stop(ctx); err != nil {
+		return err
 	}
 	if keep {
 		return nil

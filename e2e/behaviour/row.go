@@ -42,6 +42,9 @@ const (
 const (
 	// Slow rows take more than a few seconds.
 	Slow = "slow"
+	// Disruptive rows run one at a time, after the others: they stop, hang or reconfigure what the others need, or start
+	// a control plane of their own.
+	Disruptive = "disruptive"
 )
 
 // Expectation is what each form is expected to do, in the words of the observation.
@@ -75,7 +78,10 @@ type Row struct {
 	Labels []string
 	// Needs are what a form must be able to do for the row to say anything. A difference between the forms is not a
 	// need: it is what the row is there to show.
-	Needs  []install.Capability
+	Needs []install.Capability
+	// Site: the probe needs the subject's Site, since it looks at processes, files or etcd and not only at the API. On a
+	// cluster of somebody else's the row is reported as not applicable.
+	Site   bool
 	Expect Expectation
 	// Probe looks. It works in the subject's namespace, which it has to itself, and asks nothing about the form.
 	Probe func(context.Context, *Subject) (Observation, error)
@@ -102,8 +108,14 @@ func observed(format string, args ...any) (Observation, error) {
 // Slow is whether the row takes more than a few seconds, most of them waiting.
 func (r Row) Slow() bool { return slices.Contains(r.Labels, Slow) }
 
+// Disruptive is whether the row must run alone.
+func (r Row) Disruptive() bool { return slices.Contains(r.Labels, Disruptive) }
+
 // missing is why a subject cannot show a row, or empty.
 func (r Row) missing(s *Subject) string {
+	if r.Site && s.Site == nil {
+		return "the row needs a control plane of Duet's own, to stop its processes or to read its etcd and logs"
+	}
 	for _, need := range r.Needs {
 		if !s.Capabilities.Has(need) {
 			return fmt.Sprintf("the %s form's profile %s has no %s", s.Form, s.Profile, need)

@@ -15,6 +15,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+
+	"github.com/duet-api/duet/e2e/wire"
 )
 
 const (
@@ -31,42 +33,84 @@ const (
 )
 
 // Run looks at every row on one form and returns the results in the rows' order. Each row has a namespace of its own,
-// which is gone when Run returns; where it is not, the row's result says so. Progress, if given, is called with each
-// result as it comes, one at a time. When the context ends, the rows that are left are reported as errors.
+// which is gone when Run returns; where it is not, the row's result says so. Rows run several at a time, and the
+// disruptive ones alone after them. Progress, if given, is called with each result as it comes, one at a time. When the
+// context ends, the rows that are left are reported as errors.
 func Run(ctx context.Context, subject *Subject, rows []Row, progress func(Result)) []Result {
-	results := make([]Result, len(rows))
-	left := make([]error, len(rows))
-	var report sync.Mutex
+	r := &run{subject: subject, rows: rows, progress: progress,
+		results: make([]Result, len(rows)), left: make([]error, len(rows))}
+	var together, alone []int
+	for _, i := range slowFirst(rows) {
+		if rows[i].Disruptive() {
+			alone = append(alone, i)
+		} else {
+			together = append(together, i)
+		}
+	}
+	r.together(ctx, together)
+	r.alone(ctx, alone)
+	for i, err := range r.left {
+		if err != nil {
+			r.results[i].Unexpected = true
+			r.results[i].Error = strings.TrimSpace(r.results[i].Error + "\n" + err.Error())
+		}
+	}
+	return r.results
+}
+
+// run is one call of Run.
+type run struct {
+	subject  *Subject
+	rows     []Row
+	progress func(Result)
+	report   sync.Mutex
+	results  []Result
+	// left is what a row left behind, by the row's index.
+	left []error
+}
+
+// together runs rows several at a time, and returns when their namespaces are gone.
+func (r *run) together(ctx context.Context, rows []int) {
 	var running, cleaning sync.WaitGroup
 	next := make(chan int)
 	for range min(parallelRows, len(rows)) {
 		running.Go(func() {
 			for i := range next {
-				var clean func() error
-				results[i], clean = runRow(ctx, subject, rows[i])
+				clean := r.one(ctx, i)
 				// Namespaces take seconds to go, most of them spent waiting: the next row need not wait as well.
-				cleaning.Go(func() { left[i] = clean() })
-				if progress != nil {
-					report.Lock()
-					progress(results[i])
-					report.Unlock()
-				}
+				cleaning.Go(func() { r.left[i] = clean() })
 			}
 		})
 	}
-	for _, i := range slowFirst(rows) {
+	for _, i := range rows {
 		next <- i
 	}
 	close(next)
 	running.Wait()
 	cleaning.Wait()
-	for i, err := range left {
-		if err != nil {
-			results[i].Unexpected = true
-			results[i].Error = strings.TrimSpace(results[i].Error + "\n" + err.Error())
+}
+
+// alone runs rows one after the other, each on a control plane that is well again.
+func (r *run) alone(ctx context.Context, rows []int) {
+	for _, i := range rows {
+		clean := r.one(ctx, i)
+		if site := r.subject.Site; site != nil && r.results[i].NotApplicable == "" {
+			r.left[i] = site.settle(context.WithoutCancel(ctx))
 		}
+		r.left[i] = errors.Join(r.left[i], clean())
 	}
-	return results
+}
+
+// one runs one row, reports it, and returns what removes its namespace.
+func (r *run) one(ctx context.Context, i int) func() error {
+	result, clean := runRow(ctx, r.subject, r.rows[i])
+	r.results[i] = result
+	if r.progress != nil {
+		r.report.Lock()
+		defer r.report.Unlock()
+		r.progress(result)
+	}
+	return clean
 }
 
 // slowFirst orders the rows' indices so that the wait of the slow ones is spent on the others.
@@ -112,20 +156,16 @@ func runRow(ctx context.Context, subject *Subject, row Row) (Result, func() erro
 // came to.
 func look(ctx context.Context, subject *Subject, row Row) (Observation, func() error, error) {
 	nothing := func() error { return nil }
-	config := rest.CopyConfig(subject.Config)
-	config.QPS = -1
-	client, err := kubernetes.NewForConfig(config)
+	client, err := subject.unlimited()
 	if err != nil {
-		return Observation{}, nothing, fmt.Errorf("could not make a client: %w", err)
+		return Observation{}, nothing, err
 	}
-	namespace, err := client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		GenerateName: "duet-row-" + strings.ToLower(row.ID) + "-", Labels: map[string]string{namespaceLabel: row.ID},
-	}}, metav1.CreateOptions{})
+	namespace, err := makeNamespace(ctx, client, row.ID)
 	if err != nil {
-		return Observation{}, nothing, fmt.Errorf("could not create a namespace for the row: %w", err)
+		return Observation{}, nothing, err
 	}
-	clean := func() error { return removeNamespace(context.WithoutCancel(ctx), client, namespace.Name) }
-	own, err := subject.within(namespace.Name)
+	clean := func() error { return removeNamespace(context.WithoutCancel(ctx), client, namespace) }
+	own, err := subject.within(namespace, &wire.Recorder{})
 	if err != nil {
 		return Observation{}, clean, err
 	}
@@ -148,6 +188,28 @@ func probe(ctx context.Context, subject *Subject, row Row) (observation Observat
 		}
 	}()
 	return row.Probe(ctx, subject)
+}
+
+// unlimited is a client without a limit of its own, for namespaces.
+func (s *Subject) unlimited() (kubernetes.Interface, error) {
+	config := rest.CopyConfig(s.Config)
+	config.QPS = -1
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("could not make a client: %w", err)
+	}
+	return client, nil
+}
+
+// makeNamespace for a row, and return its name.
+func makeNamespace(ctx context.Context, client kubernetes.Interface, row string) (string, error) {
+	namespace, err := client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		GenerateName: "duet-row-" + strings.ToLower(row) + "-", Labels: map[string]string{namespaceLabel: row},
+	}}, metav1.CreateOptions{})
+	if err != nil {
+		return "", fmt.Errorf("could not create a namespace for the row: %w", err)
+	}
+	return namespace.Name, nil
 }
 
 func removeNamespace(ctx context.Context, client kubernetes.Interface, name string) error {

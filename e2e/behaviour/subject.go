@@ -33,6 +33,9 @@ type Subject struct {
 	// User returns access for a user who has no rights yet. Without it the administrator impersonates the user, which
 	// works on any cluster.
 	User func(name string, groups ...string) (*rest.Config, error)
+	// Site is the control plane under the form, where it is one of Duet's own; nil on any other cluster. Rows that need
+	// it say so.
+	Site *Site
 	// Namespace is where a probe works. Run sets it, to a namespace of the row's own.
 	Namespace string
 
@@ -42,11 +45,11 @@ type Subject struct {
 }
 
 // within returns the subject as one row sees it: in its own namespace, with its own record.
-func (s *Subject) within(namespace string) (*Subject, error) {
+func (s *Subject) within(namespace string, recorder *wire.Recorder) (*Subject, error) {
 	own := *s
 	own.Namespace = namespace
 	own.cleanups = nil
-	own.recorder = &wire.Recorder{}
+	own.recorder = recorder
 	own.Config = own.recorder.Wrap(s.Config)
 	client, err := wire.New(own.Config)
 	if err != nil {

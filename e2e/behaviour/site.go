@@ -1,0 +1,169 @@
+package behaviour
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/duet-api/duet/e2e/wire"
+	"github.com/duet-api/duet/shared/controlplane"
+	"github.com/duet-api/duet/shared/install"
+)
+
+// Site is a control plane of Duet's own with one form on it: processes that a probe may stop, an etcd and logs that it
+// may read. A cluster of somebody else's has none, and the rows that need one are then reported as not applicable.
+type Site struct {
+	Form      install.Implementation
+	Profile   string
+	Plane     *controlplane.ControlPlane
+	Installer *install.Installer
+
+	options SiteOptions
+}
+
+// SiteOptions of StartSite.
+type SiteOptions struct {
+	// Form and Profile to install; an empty profile means the form's default. Forms are those that the installer knows.
+	Form    install.Implementation
+	Profile string
+	Forms   install.Forms
+	// Plane says how the control plane is started. Its directory is required.
+	Plane controlplane.Options
+	// Binaries is the directory of the forms' programs; empty means that of this program.
+	Binaries string
+	// Progress is told each step of an installation.
+	Progress func(format string, args ...any)
+}
+
+// StartSite starts a control plane, on which nothing is installed yet. A site beside an error has to be stopped.
+func StartSite(ctx context.Context, options SiteOptions) (*Site, error) {
+	profile, err := install.ProfileOf(options.Form, options.Profile)
+	if err != nil {
+		return nil, err
+	}
+	plane, err := controlplane.Start(ctx, options.Plane)
+	if err != nil {
+		return nil, fmt.Errorf("could not start a control plane for %s: %w", options.Form.Name(), err)
+	}
+	site, err := AttachSite(plane, options)
+	if err != nil {
+		return &Site{Form: options.Form, Profile: profile, Plane: plane, options: options}, err
+	}
+	site.Profile = profile
+	return site, nil
+}
+
+// AttachSite is for a control plane that somebody else has started, with options.Form installed or to be installed.
+// Options.Plane is then of no account.
+func AttachSite(plane *controlplane.ControlPlane, options SiteOptions) (*Site, error) {
+	environment, err := install.NewEnvironment(plane, options.Binaries)
+	if err != nil {
+		return nil, err
+	}
+	installer, err := install.NewInstaller(environment, options.Forms, options.Progress)
+	if err != nil {
+		return nil, err
+	}
+	return &Site{
+		Form: options.Form, Profile: options.Profile, Plane: plane, Installer: installer, options: options,
+	}, nil
+}
+
+// Install puts the site's form into place and waits until it answers.
+func (s *Site) Install(ctx context.Context) error {
+	if err := s.Installer.Install(ctx, s.Form.Name(), s.Profile); err != nil {
+		return fmt.Errorf("could not install %s: %w", s.Form.Name(), err)
+	}
+	return nil
+}
+
+// Config is the administrator's access.
+func (s *Site) Config() *rest.Config { return s.Installer.Env.Config() }
+
+// Subject is the site as the rows see it.
+func (s *Site) Subject() *Subject {
+	return &Subject{
+		Form: s.Form.Name(), Profile: s.Profile, Capabilities: s.Form.Capabilities(s.Profile),
+		Config: s.Config(), User: s.Plane.UserConfig, Site: s,
+	}
+}
+
+// Stop ends every process of the site.
+func (s *Site) Stop(ctx context.Context) error {
+	if err := s.Plane.Stop(ctx); err != nil {
+		return fmt.Errorf("could not stop the control plane of %s: %w", s.Form.Name(), err)
+	}
+	return nil
+}
+
+// Ready is nil once kube-apiserver, and the form behind it, answer.
+func (s *Site) Ready(ctx context.Context) error {
+	client, err := wire.New(s.Config())
+	if err != nil {
+		return err
+	}
+	answer, err := client.Send(ctx, "GET", "/readyz", nil, wire.Accept("*/*"))
+	if err != nil {
+		return err
+	}
+	if !answer.OK() {
+		return fmt.Errorf("kube-apiserver is not ready: %s", answer.Verdict())
+	}
+	return install.Serves(ctx, s.Config(), s.Form.Versions(s.Profile)...)
+}
+
+// elsewhere starts another control plane with the same form and profile, for a probe that needs one of other settings:
+// encryption at rest, an audit policy, a feature gate. It is gone when the row is over. Rows that use it are Disruptive:
+// two cores serve one more control plane, not six.
+func (s *Subject) elsewhere(ctx context.Context, plane controlplane.Options) (*Subject, error) {
+	dir, err := os.MkdirTemp("", "duet-row-")
+	if err != nil {
+		return nil, fmt.Errorf("could not make a directory for another control plane: %w", err)
+	}
+	s.afterwards(func(context.Context) error { return os.RemoveAll(dir) })
+	options := s.Site.options
+	options.Profile = s.Profile
+	options.Plane = plane
+	options.Plane.Name, options.Plane.Dir = "row", dir
+	options.Progress = func(string, ...any) {}
+	site, err := StartSite(ctx, options)
+	if site != nil {
+		s.afterwards(site.Stop)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := site.Install(ctx); err != nil {
+		return nil, err
+	}
+	other := site.Subject()
+	client, err := other.unlimited()
+	if err != nil {
+		return nil, err
+	}
+	namespace, err := makeNamespace(ctx, client, "elsewhere")
+	if err != nil {
+		return nil, err
+	}
+	return other.within(namespace, s.recorder)
+}
+
+// settleTimeout is how long a control plane may take to be well again after a row that disturbed it.
+const settleTimeout = time.Minute
+
+// settle waits until a site that a row has disturbed answers again, so that the next row is not blamed for it.
+func (s *Site) settle(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	var last error
+	if err := eventually(ctx, "the control plane well again", func(ctx context.Context) (bool, error) {
+		last = s.Ready(ctx)
+		return last == nil, nil
+	}); err != nil {
+		return fmt.Errorf("%w; the last answer: %w", err, last)
+	}
+	return nil
+}
