@@ -25,7 +25,7 @@ func behaviourSpecs(s *site, rows []behaviour.Row) {
 		})
 
 		for _, row := range rows {
-			It(fmt.Sprintf("%s %s", row.ID, row.Title), labels(row), func() {
+			It(fmt.Sprintf("%s %s", row.ID, row.Title), Label(row.AllLabels()...), func() {
 				check(results[row.ID])
 			})
 		}
@@ -45,10 +45,6 @@ func check(result behaviour.Result) {
 	Expect(result.Unexpected).To(BeFalse())
 }
 
-func labels(row behaviour.Row) Labels {
-	return append(Label(string(row.Group), row.ID), row.Labels...)
-}
-
 func fast(rows []behaviour.Row) []behaviour.Row {
 	var quick []behaviour.Row
 	for _, row := range rows {
@@ -65,7 +61,7 @@ func selected(rows []behaviour.Row, labelsOfSite ...string) []behaviour.Row {
 	suite, _ := GinkgoConfiguration()
 	var wanted []behaviour.Row
 	for _, row := range rows {
-		all := append(labels(row), labelsOfSite...)
+		all := Labels(append(row.AllLabels(), labelsOfSite...))
 		if all.MatchesLabelFilter(suite.LabelFilter) {
 			wanted = append(wanted, row)
 		}

@@ -13,10 +13,9 @@ import (
 	"runtime/debug"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/duet-api/duet/bench"
 	"github.com/duet-api/duet/bench/arm"
+	"github.com/duet-api/duet/bench/matrix"
 	"github.com/duet-api/duet/bench/measure"
 	"github.com/duet-api/duet/bench/report"
 	"github.com/duet-api/duet/bench/scenario"
@@ -63,7 +62,7 @@ func Run(ctx context.Context, options Options) (run report.Run, dir string, err 
 		return run, "", fmt.Errorf("could not create the run's directory: %w", err)
 	}
 	c := &comparison{Options: options, dir: dir}
-	defer func() { err = errors.Join(err, c.stop(context.WithoutCancel(ctx))) }()
+	defer func() { err = errors.Join(err, c.sides.Close(context.WithoutCancel(ctx), c.Keep)) }()
 
 	if err := c.start(ctx); err != nil {
 		return run, "", err
@@ -83,7 +82,7 @@ func Run(ctx context.Context, options Options) (run report.Run, dir string, err 
 type comparison struct {
 	Options
 	dir   string
-	sides []*side
+	sides matrix.Sides
 }
 
 func (c *comparison) step(n int, format string, args ...any) {
@@ -91,55 +90,23 @@ func (c *comparison) step(n int, format string, args ...any) {
 }
 
 // start brings up a control plane for each form and installs the form on it.
-func (c *comparison) start(ctx context.Context) error {
+func (c *comparison) start(ctx context.Context) (err error) {
 	c.step(1, "starting a control plane for each form (Kubernetes %s, etcd %s)", assets.KubernetesVersion, assets.EtcdVersion)
-	for _, form := range c.Forms {
-		s, err := newSide(ctx, filepath.Join(c.dir, form.Name()), form, c.Options)
-		if s != nil {
-			c.sides = append(c.sides, s)
-		}
-		if err != nil {
-			return err
-		}
+	c.sides, err = matrix.StartSides(ctx, matrix.SidesOptions{
+		Forms: c.Forms, Known: c.Forms, Profiles: c.Profiles, Dir: c.dir, Progress: c.Progress,
+	})
+	if err != nil {
+		return err
 	}
 	c.step(2, "installing the forms")
-	for _, s := range c.sides {
-		if err := s.Install(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
+	return c.sides.Install(ctx)
 }
 
 // matrix looks at every behaviour row on all forms at once.
 func (c *comparison) matrix(ctx context.Context) []behaviour.Result {
 	rows := behaviour.Rows()
 	c.step(3, "looking at %d behaviours on %d forms", len(rows), len(c.sides))
-	results := make([][]behaviour.Result, len(c.sides))
-	var group errgroup.Group
-	for i, s := range c.sides {
-		group.Go(func() error {
-			done := 0
-			results[i] = behaviour.Run(ctx, s.Subject(), rows, func(result behaviour.Result) {
-				done++
-				switch {
-				case result.Error != "":
-					s.log("%s %s: %s", result.ID, result.Title, result.Error)
-				case result.Unexpected:
-					s.log("%s %s: expected %q, saw %q", result.ID, result.Title, result.Expected, result.Observed)
-				case done%10 == 0 || done == len(rows):
-					s.log("%d of %d", done, len(rows))
-				}
-			})
-			return nil
-		})
-	}
-	_ = group.Wait() // no side returns an error: what goes wrong is in its results
-	var all []behaviour.Result
-	for _, r := range results {
-		all = append(all, r...)
-	}
-	return all
+	return matrix.Look(ctx, c.sides.Subjects(), rows, c.Progress)
 }
 
 // bench measures all arms, with the controllers stopped: they would answer every write of the benchmark with writes of
@@ -150,7 +117,7 @@ func (c *comparison) bench(ctx context.Context) (*report.Bench, error) {
 		if err := s.Installer.StopController(ctx); err != nil {
 			return nil, err
 		}
-		own, err := s.arms(c.Seed, i == 0)
+		own, err := armsOf(s, c.Seed, i == 0)
 		if err != nil {
 			return nil, err
 		}
@@ -210,15 +177,6 @@ func (c *comparison) notes() []string {
 		notes = append(notes, fmt.Sprintf("%s: profile %s, objects in %s.", s.Form.Name(), s.Profile, s.Form.Storage(s.Profile)))
 	}
 	return notes
-}
-
-// stop ends all processes of all sides, and removes their data unless it is to be kept.
-func (c *comparison) stop(ctx context.Context) error {
-	var errs []error
-	for _, s := range c.sides {
-		errs = append(errs, s.close(ctx, c.Keep))
-	}
-	return errors.Join(errs...)
 }
 
 func versions() map[string]string {

@@ -111,6 +111,9 @@ func (r Row) Slow() bool { return slices.Contains(r.Labels, Slow) }
 // Disruptive is whether the row must run alone.
 func (r Row) Disruptive() bool { return slices.Contains(r.Labels, Disruptive) }
 
+// AllLabels are what a filter may ask for: the row's group, ID and labels.
+func (r Row) AllLabels() []string { return append([]string{string(r.Group), r.ID}, r.Labels...) }
+
 // missing is why a subject cannot show a row, or empty.
 func (r Row) missing(s *Subject) string {
 	if r.Site && s.Site == nil {

@@ -48,7 +48,7 @@ func (i *Installer) Install(ctx context.Context, formName, profileFlag string) e
 	if err != nil {
 		return err
 	}
-	record, err := i.readRecord(ctx)
+	record, err := ReadRecord(ctx, i.client)
 	if err != nil {
 		return err
 	}

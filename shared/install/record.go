@@ -22,9 +22,10 @@ type Record struct {
 	Storage Storage
 }
 
-func (i *Installer) readRecord(ctx context.Context) (Record, error) {
+// ReadRecord reads what the last installation was asked for. It is empty where there was none.
+func ReadRecord(ctx context.Context, c client.Client) (Record, error) {
 	configMap := &corev1.ConfigMap{}
-	err := i.client.Get(ctx, client.ObjectKey{Namespace: Namespace, Name: recordName}, configMap)
+	err := c.Get(ctx, client.ObjectKey{Namespace: Namespace, Name: recordName}, configMap)
 	if err != nil && !apierrors.IsNotFound(err) {
 		return Record{}, fmt.Errorf("could not read what is installed: %w", err)
 	}

@@ -45,7 +45,7 @@ func (i *Installer) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{Processes: processes}, err
 	}
-	record, err := i.readRecord(ctx)
+	record, err := ReadRecord(ctx, i.client)
 	if err != nil {
 		return Status{Processes: processes}, err
 	}

@@ -25,7 +25,7 @@ type Uninstalled struct {
 // Uninstall takes the installed form away. It never deletes an object of the API unless deleteData says so: without
 // it the objects stay in storage, protected by the hold, until a form is installed again.
 func (i *Installer) Uninstall(ctx context.Context, deleteData bool) (Uninstalled, error) {
-	record, err := i.readRecord(ctx)
+	record, err := ReadRecord(ctx, i.client)
 	if err != nil {
 		return Uninstalled{}, err
 	}

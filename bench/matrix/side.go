@@ -1,0 +1,117 @@
+// Package matrix looks at the behaviour rows on several forms side by side: on control planes that it starts, on one
+// that runs already, or on a cluster of somebody else's.
+//
+// It is apart from the rows, which know nothing of where they run, and from the report, which knows nothing of how its
+// results came about.
+package matrix
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/duet-api/duet/e2e/behaviour"
+	"github.com/duet-api/duet/shared/controlplane"
+	"github.com/duet-api/duet/shared/install"
+)
+
+// logsDir is what stays of a control plane's directory.
+const logsDir = "logs"
+
+// Side is one form on a control plane of its own.
+type Side struct {
+	*behaviour.Site
+	// Log says one line about this side.
+	Log func(format string, args ...any)
+	dir string
+}
+
+// SidesOptions of StartSides.
+type SidesOptions struct {
+	// Forms to start a side for, out of Known, which are those that an installer knows.
+	Forms, Known install.Forms
+	// Profiles by the form's name; a form that is not named gets its default.
+	Profiles map[string]string
+	// Dir gets a directory for each side.
+	Dir string
+	// Progress receives one line for each step.
+	Progress io.Writer
+}
+
+// Sides are control planes with one form each.
+type Sides []*Side
+
+// StartSides starts a control plane for each form, with nothing installed yet. Sides beside an error have to be closed.
+func StartSides(ctx context.Context, options SidesOptions) (Sides, error) {
+	var sides Sides
+	for _, form := range options.Forms {
+		s := &Side{dir: filepath.Join(options.Dir, form.Name()), Log: logger(options.Progress, form.Name())}
+		site, err := behaviour.StartSite(ctx, behaviour.SiteOptions{
+			Form: form, Profile: options.Profiles[form.Name()], Forms: options.Known, Progress: s.Log,
+			Plane: controlplane.Options{Name: form.Name(), Dir: s.dir, Out: options.Progress},
+		})
+		if site != nil {
+			s.Site = site
+			sides = append(sides, s)
+		}
+		if err != nil {
+			return sides, err
+		}
+	}
+	return sides, nil
+}
+
+// Install the form of each side.
+func (sides Sides) Install(ctx context.Context) error {
+	for _, s := range sides {
+		if err := s.Install(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Subjects are the sides as the rows see them.
+func (sides Sides) Subjects() []*behaviour.Subject {
+	subjects := make([]*behaviour.Subject, 0, len(sides))
+	for _, s := range sides {
+		subjects = append(subjects, s.Subject())
+	}
+	return subjects
+}
+
+// Close ends all processes of all sides. Their logs stay; data and keys go, unless they are to be kept.
+func (sides Sides) Close(ctx context.Context, keep bool) error {
+	var errs []error
+	for _, s := range sides {
+		errs = append(errs, s.close(ctx, keep))
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Side) close(ctx context.Context, keep bool) error {
+	if err := s.Stop(ctx); err != nil || keep {
+		return err
+	}
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, entry := range entries {
+		if entry.Name() != logsDir {
+			errs = append(errs, os.RemoveAll(filepath.Join(s.dir, entry.Name())))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// logger writes lines about one form.
+func logger(out io.Writer, form string) func(format string, args ...any) {
+	return func(format string, args ...any) {
+		fmt.Fprintf(out, "      %s: "+format+"\n", append([]any{form}, args...)...)
+	}
+}
