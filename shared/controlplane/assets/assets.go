@@ -1,10 +1,7 @@
 package assets
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	_ "embed"
 	"errors"
 	"fmt"
 	"io"
@@ -12,13 +9,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 )
 
-// Versions of what is built. A test holds them equal to kubernetes.mod.
+// Versions of what is built. A test holds them equal to kubernetes.mod and kwok.mod.
 const (
 	KubernetesVersion = "v1.36.3"
 	EtcdVersion       = "v3.6.8"
+	KwokVersion       = "v0.8.0"
 	// GoVersion is the oldest Go that builds them.
 	GoVersion = "1.26.0"
 )
@@ -28,6 +25,8 @@ const (
 	Etcd              = "etcd"
 	APIServer         = "kube-apiserver"
 	ControllerManager = "kube-controller-manager"
+	Scheduler         = "kube-scheduler"
+	Kwok              = "kwok"
 	Kubectl           = "kubectl"
 )
 
@@ -41,22 +40,19 @@ const (
 
 // program is one Go main package. A program that is missing here cannot be asked for.
 type program struct {
+	module  module
 	pkg     string
 	version string
 }
 
 var programs = map[string]program{
-	Etcd:              {"go.etcd.io/etcd/server/v3", EtcdVersion},
-	APIServer:         {"k8s.io/kubernetes/cmd/kube-apiserver", KubernetesVersion},
-	ControllerManager: {"k8s.io/kubernetes/cmd/kube-controller-manager", KubernetesVersion},
-	Kubectl:           {"k8s.io/kubernetes/cmd/kubectl", KubernetesVersion},
+	Etcd:              {kubernetes, "go.etcd.io/etcd/server/v3", EtcdVersion},
+	APIServer:         {kubernetes, "k8s.io/kubernetes/cmd/kube-apiserver", KubernetesVersion},
+	ControllerManager: {kubernetes, "k8s.io/kubernetes/cmd/kube-controller-manager", KubernetesVersion},
+	Scheduler:         {kubernetes, "k8s.io/kubernetes/cmd/kube-scheduler", KubernetesVersion},
+	Kubectl:           {kubernetes, "k8s.io/kubernetes/cmd/kubectl", KubernetesVersion},
+	Kwok:              {kwok, "sigs.k8s.io/kwok/cmd/kwok", KwokVersion},
 }
-
-//go:embed kubernetes.mod
-var moduleFile []byte
-
-//go:embed kubernetes.sum
-var moduleSums []byte
 
 // Finder finds programs, and builds those that are nowhere yet.
 type Finder struct {
@@ -95,14 +91,6 @@ func NewFinder(out io.Writer) (*Finder, error) {
 	return &Finder{Binaries: binaries, Cache: cache, Out: out}, nil
 }
 
-// Dir is where this Finder keeps what it builds: one directory per set of versions and platform, so that an upgrade
-// never runs an old program.
-func (f *Finder) Dir() string {
-	sums := sha256.Sum256(bytes.Join([][]byte{moduleFile, moduleSums}, nil))
-	key := fmt.Sprintf("kubernetes-%s_etcd-%s_%s_%s_%x", KubernetesVersion, EtcdVersion, runtime.GOOS, runtime.GOARCH, sums[:4])
-	return filepath.Join(f.Cache, "assets", key)
-}
-
 // Find returns the path of a program, building it first when neither the ready programs nor the cache have it.
 func (f *Finder) Find(ctx context.Context, name string) (string, error) {
 	p, ok := programs[name]
@@ -119,7 +107,7 @@ func (f *Finder) Find(ctx context.Context, name string) (string, error) {
 		}
 		fmt.Fprintf(f.Out, "%s has no %s: using the one that Duet builds\n", EnvBinaries, name)
 	}
-	path := filepath.Join(f.Dir(), name)
+	path := filepath.Join(f.dir(p.module), name)
 	if runnable(path) == nil {
 		return path, nil
 	}

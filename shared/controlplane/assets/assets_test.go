@@ -15,27 +15,41 @@ import (
 )
 
 func TestVersionsAreThoseOfTheModule(t *testing.T) {
-	for _, want := range []string{
-		"\ngo " + GoVersion + "\n",
-		"\n\tk8s.io/kubernetes " + KubernetesVersion + "\n",
-		"\n\tgo.etcd.io/etcd/server/v3 " + EtcdVersion + "\n",
+	for _, tc := range []struct {
+		module module
+		want   string
+	}{
+		{kubernetes, "\ngo " + GoVersion + "\n"},
+		{kubernetes, "\n\tk8s.io/kubernetes " + KubernetesVersion + "\n"},
+		{kubernetes, "\n\tgo.etcd.io/etcd/server/v3 " + EtcdVersion + "\n"},
+		{kwok, "\ngo " + GoVersion + "\n"},
+		{kwok, "\nrequire sigs.k8s.io/kwok " + KwokVersion + "\n"},
 	} {
-		if !bytes.Contains(moduleFile, []byte(want)) {
-			t.Errorf("kubernetes.mod does not have %q", want)
+		if !bytes.Contains(tc.module.file, []byte(tc.want)) {
+			t.Errorf("the module of %s does not have %q", tc.module.name, tc.want)
 		}
 	}
 	for name, p := range programs {
-		if !bytes.Contains(moduleFile, []byte("\n\t"+p.pkg+"\n")) {
-			t.Errorf("kubernetes.mod does not list %s, of %s, as a tool: its modules may be missing", p.pkg, name)
+		// One tool has a line of its own, several are in a block.
+		if !bytes.Contains(p.module.file, []byte("\n\t"+p.pkg+"\n")) && !bytes.Contains(p.module.file, []byte("\ntool "+p.pkg+"\n")) {
+			t.Errorf("the module of %s does not list %s as a tool: its modules may be missing", name, p.pkg)
 		}
 	}
 }
 
 func TestDirHoldsTheKey(t *testing.T) {
-	dir := (&Finder{Cache: "/cache"}).Dir()
-	for _, want := range []string{"/cache/assets/", KubernetesVersion, EtcdVersion, runtime.GOOS, runtime.GOARCH} {
-		if !strings.Contains(dir, want) {
-			t.Errorf("%s does not have %q", dir, want)
+	finder := &Finder{Cache: "/cache"}
+	for _, tc := range []struct {
+		module module
+		want   []string
+	}{
+		{kubernetes, []string{"/cache/assets/", KubernetesVersion, EtcdVersion, runtime.GOOS, runtime.GOARCH}},
+		{kwok, []string{"/cache/assets/", KwokVersion, runtime.GOOS, runtime.GOARCH}},
+	} {
+		for _, want := range tc.want {
+			if dir := finder.dir(tc.module); !strings.Contains(dir, want) {
+				t.Errorf("%s does not have %q", dir, want)
+			}
 		}
 	}
 }
@@ -95,7 +109,7 @@ func userCache(t *testing.T) string {
 func TestOrderOfPlaces(t *testing.T) {
 	finder, out := newTestFinder(t, "")
 	t.Setenv("PATH", t.TempDir()) // no compiler: whatever is found was there
-	cached := filepath.Join(finder.Dir(), Etcd)
+	cached := filepath.Join(finder.dir(kubernetes), Etcd)
 	writeProgram(t, cached, "")
 	wantFind(t, finder, Etcd, cached)
 
@@ -138,7 +152,7 @@ func TestFindErrors(t *testing.T) {
 	t.Run("compiler fails", func(t *testing.T) {
 		finder, _ := newTestFinder(t, `{ echo k8s.io/one; echo "# k8s.io/two"; echo "two.go:1:2: undefined: x"; } >&2; exit 1`)
 		wantFindError(t, finder, Kubectl, "exit status 1", "undefined: x")
-		if entries, err := filepath.Glob(filepath.Join(finder.Dir(), "kubectl*")); err != nil || len(entries) > 0 {
+		if entries, err := filepath.Glob(filepath.Join(finder.dir(kubernetes), "kubectl*")); err != nil || len(entries) > 0 {
 			t.Errorf("a failed build left %v (%v)", entries, err)
 		}
 	})
@@ -157,7 +171,7 @@ func TestFindErrors(t *testing.T) {
 		if _, err := finder.Find(ctx, Kubectl); err == nil || !strings.Contains(err.Error(), context.Canceled.Error()) {
 			t.Errorf("got error %v, want that it was cancelled", err)
 		}
-		if entries, err := filepath.Glob(filepath.Join(finder.Dir(), "kubectl*")); err != nil || len(entries) > 0 {
+		if entries, err := filepath.Glob(filepath.Join(finder.dir(kubernetes), "kubectl*")); err != nil || len(entries) > 0 {
 			t.Errorf("an interrupted build left %v (%v)", entries, err)
 		}
 	})
@@ -174,14 +188,14 @@ func TestBuild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := filepath.Join(finder.Dir(), APIServer); path != want {
+	if want := filepath.Join(finder.dir(kubernetes), APIServer); path != want {
 		t.Errorf("got %s, want %s", path, want)
 	}
 	built, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(built, append(bytes.Clone(moduleFile), moduleSums...)) {
+	if !bytes.Equal(built, append(bytes.Clone(kubernetes.file), kubernetes.sums...)) {
 		t.Error("the compiler did not find the pinned module in its directory")
 	}
 	data, err := os.ReadFile(report)
@@ -203,7 +217,7 @@ func TestBuild(t *testing.T) {
 			t.Errorf("the arguments do not have %q: %s", want, args)
 		}
 	}
-	for _, want := range []string{"building kube-apiserver " + KubernetesVersion, finder.Dir(), "minutes", "built kube-apiserver in "} {
+	for _, want := range []string{"building kube-apiserver " + KubernetesVersion, finder.dir(kubernetes), "minutes", "built kube-apiserver in "} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the progress does not say %q: %s", want, out)
 		}
@@ -220,7 +234,7 @@ func TestTwoAtOnceBuildOnce(t *testing.T) {
 	second := *finder
 	second.Out = &watcher{text: "another duet is building", then: func() { writeProgram(t, release, "") }}
 	var done sync.WaitGroup
-	done.Go(func() { wantFind(t, finder, Kubectl, filepath.Join(finder.Dir(), Kubectl)) })
+	done.Go(func() { wantFind(t, finder, Kubectl, filepath.Join(finder.dir(kubernetes), Kubectl)) })
 	for {
 		if _, err := os.Stat(builds); err == nil {
 			break
@@ -228,7 +242,7 @@ func TestTwoAtOnceBuildOnce(t *testing.T) {
 		runtime.Gosched()
 	}
 	// The first one goes on only when the second one waits for it.
-	wantFind(t, &second, Kubectl, filepath.Join(finder.Dir(), Kubectl))
+	wantFind(t, &second, Kubectl, filepath.Join(finder.dir(kubernetes), Kubectl))
 	done.Wait()
 	if data, err := os.ReadFile(builds); err != nil || string(data) != "x\n" {
 		t.Errorf("got builds %q (%v), want one; %s", data, err, out)

@@ -65,7 +65,7 @@ func (f *Finder) build(ctx context.Context, name string, p program, path string)
 		return nil
 	}
 	// A Go module again, under the names that Go wants.
-	for file, content := range map[string][]byte{"go.mod": moduleFile, "go.sum": moduleSums} {
+	for file, content := range map[string][]byte{"go.mod": p.module.file, "go.sum": p.module.sums} {
 		if err := renameio.WriteFile(filepath.Join(module, file), content, 0o644); err != nil {
 			return f.noCache(name, err)
 		}
