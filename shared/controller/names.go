@@ -1,8 +1,6 @@
 package controller
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"strconv"
 	"strings"
 
@@ -10,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
+	"github.com/duet-api/duet/shared/names"
 )
 
 // FieldManager owns every field that the controller sets. It is also the name in its events and metrics.
@@ -48,15 +47,11 @@ const (
 	mysqlPort     = 3306
 	mysqlPortName = "mysql"
 	dataVolume    = "data"
-
-	// maxBaseNameLength leaves room for the longest suffix within 63 characters, and for the hash that the StatefulSet
-	// controller adds to the names of its revisions, which are label values too.
-	maxBaseNameLength = 43
 )
 
-// names are the names of an instance's children. No two suffixes of one kind end alike, so the children of the
+// childNames are the names of an instance's children. No two suffixes of one kind end alike, so the children of the
 // instances a and a-b never meet.
-type names struct {
+type childNames struct {
 	// base names the StatefulSet and the PodDisruptionBudget, and is the value of labelInstance.
 	base string
 	// rootSecret is the generated Secret.
@@ -67,13 +62,13 @@ type names struct {
 	statefulSet, podDisruptionBudget string
 }
 
-func namesOf(instance *v1.MySQLInstance) names {
-	base := baseName(instance.Name)
+func namesOf(instance *v1.MySQLInstance) childNames {
+	base := names.Base(instance.Name)
 	rootSecret := instance.Name + "-root"
 	if len(validation.IsDNS1123Subdomain(rootSecret)) > 0 {
 		rootSecret = base + "-root"
 	}
-	return names{
+	return childNames{
 		base:                base,
 		rootSecret:          rootSecret,
 		configMap:           base + "-config",
@@ -83,21 +78,6 @@ func namesOf(instance *v1.MySQLInstance) names {
 		statefulSet:         base,
 		podDisruptionBudget: base,
 	}
-}
-
-// baseName is the instance's name where it can name a Service and a pod's host, which an object name need not: those
-// are labels, no subdomains, and begin with a letter. Any other name becomes a readable beginning and a hash.
-func baseName(name string) string {
-	if len(name) <= maxBaseNameLength && len(validation.IsDNS1035Label(name)) == 0 {
-		return name
-	}
-	sum := sha256.Sum256([]byte(name))
-	readable := "mysql-" + strings.ReplaceAll(name, ".", "-")
-	const hashLength = 10
-	if most := maxBaseNameLength - hashLength - 1; len(readable) > most {
-		readable = readable[:most]
-	}
-	return strings.TrimRight(readable, "-") + "-" + hex.EncodeToString(sum[:])[:hashLength]
 }
 
 // selectorLabels mark the servers' pods and, through the StatefulSet's claim template, their volumes. They never

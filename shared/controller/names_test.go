@@ -8,31 +8,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-func TestBaseName(t *testing.T) {
-	tests := map[string]struct {
-		name string
-		want string
-	}{
-		"a label is itself":               {"db", "db"},
-		"with hyphens and digits":         {"my-db-01", "my-db-01"},
-		"the longest that is itself":      {strings.Repeat("a", 43), strings.Repeat("a", 43)},
-		"a dot is no part of a label":     {"db.eu", "mysql-db-eu-28c2cfa046"},
-		"a Service begins with a letter":  {"1db", "mysql-1db-2070d85930"},
-		"a long name is cut and made one": {strings.Repeat("a", 44), "mysql-aaaaaaaaaaaaaaaaaaaaaaaaaa-16849877c6"},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			got := baseName(test.name)
-			if got != test.want {
-				t.Errorf("baseName(%q) = %q, want %q", test.name, got, test.want)
-			}
-			if len(got) > maxBaseNameLength || len(validation.IsDNS1035Label(got)) > 0 {
-				t.Errorf("%q cannot name a Service", got)
-			}
-		})
-	}
-}
-
 // TestChildNamesNeverMeet takes names that contain the suffixes of children.
 func TestChildNamesNeverMeet(t *testing.T) {
 	instances := []string{"a", "a-root", "a-config", "a-primary", "a-read", "a-headless", "a.b", "a-b", "a-b.c", "a.b-c"}

@@ -31,6 +31,7 @@ import (
 
 	"github.com/duet-api/duet/shared/api/mysql/install"
 	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
+	"github.com/duet-api/duet/shared/names"
 )
 
 // Pauses after failures, for each instance by itself. There is no limit on all instances together: the library's older
@@ -233,7 +234,7 @@ func (c *controller) instances(ctx context.Context, namespace, index, value stri
 
 func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	for index, values := range map[string]client.IndexerFunc{
-		indexBaseName: func(o client.Object) []string { return []string{baseName(o.GetName())} },
+		indexBaseName: func(o client.Object) []string { return []string{names.Base(o.GetName())} },
 		indexSecret:   func(o client.Object) []string { return referencedSecrets(o.(*v1.MySQLInstance)) },
 	} {
 		if err := indexer.IndexField(ctx, &v1.MySQLInstance{}, index, values); err != nil {
@@ -245,11 +246,11 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 
 // referencedSecrets are the names of the Secrets that the spec refers to, and of the one that is generated.
 func referencedSecrets(instance *v1.MySQLInstance) []string {
-	names := []string{rootSecretRef(instance).Name}
+	secrets := []string{rootSecretRef(instance).Name}
 	if instance.Spec.TLS.SecretName != nil {
-		names = append(names, *instance.Spec.TLS.SecretName)
+		secrets = append(secrets, *instance.Spec.TLS.SecretName)
 	}
-	return names
+	return secrets
 }
 
 // keepIdentity drops all of an object's metadata that nobody reads.
