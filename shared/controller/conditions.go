@@ -35,13 +35,14 @@ const (
 	ReasonPrimaryReady     = "PrimaryReady"
 	ReasonPrimaryNotReady  = "PrimaryNotReady"
 	ReasonNotReplicating   = "NotReplicating"
+	ReasonNotRequested     = "NotRequested"
+	ReasonNotLookedAfter   = "NotLookedAfter"
 	ReasonApplied          = "Applied"
 	ReasonFieldsNotObeyed  = "FieldsNotObeyed"
 	ReasonSizeReached      = "SizeReached"
 	ReasonVolumesPending   = "VolumesPending"
 	ReasonNoVolumes        = "NoVolumes"
 	ReasonGrowthNotObeyed  = "GrowthNotObeyed"
-	ReasonBackupNotAsked   = "NotRequested"
 	ReasonBackupNotObeyed  = "NotImplemented"
 	messageBackupNotObeyed = "spec.backup is set, but this controller makes no backups yet"
 )
@@ -51,11 +52,13 @@ func conditionsOf(instance *v1.MySQLInstance, o observation) []metav1.Condition 
 	progressing := progressingCondition(instance, o)
 	available := availableCondition(instance, o)
 	resized := resizedCondition(instance, o)
+	replicating := replicatingCondition(instance, o)
 	return []metav1.Condition{
-		readyCondition(instance, o, progressing, available, resized),
+		readyCondition(instance, o, progressing, available, resized, replicating),
 		available,
 		progressing,
 		resized,
+		replicating,
 		configurationCondition(instance, o, progressing),
 		backupCondition(instance),
 	}
@@ -71,7 +74,7 @@ func condition(kind string, ok bool, reason, message string) metav1.Condition {
 
 // readyCondition sums up the others, and names the first thing that is missing.
 func readyCondition(
-	instance *v1.MySQLInstance, o observation, progressing, available, resized metav1.Condition,
+	instance *v1.MySQLInstance, o observation, progressing, available, resized, replicating metav1.Condition,
 ) metav1.Condition {
 	not := func(c metav1.Condition) metav1.Condition {
 		return condition(v1.ConditionReady, false, c.Reason, c.Message)
@@ -83,9 +86,8 @@ func readyCondition(
 		return not(available)
 	case resized.Status != metav1.ConditionTrue:
 		return not(resized)
-	case *instance.Spec.Replicas > 1:
-		return condition(v1.ConditionReady, false, ReasonNotReplicating,
-			"every server runs, but those beside the primary do not follow it")
+	case o.connects && *instance.Spec.Replicas > 1 && replicating.Status != metav1.ConditionTrue:
+		return not(replicating)
 	}
 	return condition(v1.ConditionReady, true, ReasonServing, "every server asked for serves")
 }
@@ -171,12 +173,16 @@ func configurationCondition(instance *v1.MySQLInstance, o observation, progressi
 	if progressing.Status == metav1.ConditionTrue {
 		return not(progressing.Reason, progressing.Message)
 	}
-	return condition(v1.ConditionConfigurationApplied, true, ReasonApplied, "every field of the spec is in force")
+	message := "every field of the spec is in force"
+	if !o.connects {
+		message = "the children are as the spec asks; " + messageNotConnected
+	}
+	return condition(v1.ConditionConfigurationApplied, true, ReasonApplied, message)
 }
 
 func backupCondition(instance *v1.MySQLInstance) metav1.Condition {
 	if instance.Spec.Backup == nil {
-		return condition(v1.ConditionBackupScheduled, false, ReasonBackupNotAsked, "spec.backup is not set")
+		return condition(v1.ConditionBackupScheduled, false, ReasonNotRequested, "spec.backup is not set")
 	}
 	return condition(v1.ConditionBackupScheduled, false, ReasonBackupNotObeyed, messageBackupNotObeyed)
 }

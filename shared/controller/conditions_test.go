@@ -25,6 +25,7 @@ func settled(instance *v1.MySQLInstance) observation {
 				CurrentRevision: "b", UpdateRevision: "b",
 			},
 		},
+		connects: true,
 		primaryService: &corev1.Service{
 			ObjectMeta: metav1.ObjectMeta{Name: "db-primary", Namespace: "shop"},
 			Spec: corev1.ServiceSpec{
@@ -54,6 +55,7 @@ func TestConditions(t *testing.T) {
 		v1.ConditionAvailable:            "True PrimaryReady",
 		v1.ConditionProgressing:          "False Settled",
 		v1.ConditionStorageResized:       "True SizeReached",
+		v1.ConditionReplicating:          "False NotRequested",
 		v1.ConditionConfigurationApplied: "True Applied",
 		v1.ConditionBackupScheduled:      "False NotRequested",
 	}
@@ -111,7 +113,8 @@ func TestConditions(t *testing.T) {
 				o.statefulSet.Status.CurrentRevision, o.statefulSet.Status.UpdatedReplicas = "a", 1
 			},
 			want: map[string]string{
-				v1.ConditionReady: "False Updating", v1.ConditionProgressing: "True Updating",
+				v1.ConditionReplicating: "False NotReplicating",
+				v1.ConditionReady:       "False Updating", v1.ConditionProgressing: "True Updating",
 				v1.ConditionConfigurationApplied: "False FieldsNotObeyed",
 			},
 			wantMessage: map[string]string{v1.ConditionProgressing: "1 of 3 servers are up to date"},
@@ -123,7 +126,8 @@ func TestConditions(t *testing.T) {
 				o.pods[1] = nil
 			},
 			want: map[string]string{
-				v1.ConditionReady: "False WaitingForServers", v1.ConditionProgressing: "True WaitingForServers",
+				v1.ConditionReplicating: "False NotReplicating",
+				v1.ConditionReady:       "False WaitingForServers", v1.ConditionProgressing: "True WaitingForServers",
 				v1.ConditionConfigurationApplied: "False FieldsNotObeyed",
 			},
 			wantMessage: map[string]string{v1.ConditionReady: "2 of 3 servers are ready: pod db-1 does not exist"},
@@ -131,7 +135,17 @@ func TestConditions(t *testing.T) {
 		"all servers run, but they do not replicate": {
 			spec: three,
 			want: map[string]string{
-				v1.ConditionReady: "False NotReplicating", v1.ConditionConfigurationApplied: "False FieldsNotObeyed",
+				v1.ConditionReplicating: "False NotReplicating",
+				v1.ConditionReady:       "False NotReplicating", v1.ConditionConfigurationApplied: "False FieldsNotObeyed",
+			},
+		},
+		"all servers run, and nobody connects to them": {
+			spec:  three,
+			world: func(o *observation) { o.connects = false },
+			want:  map[string]string{v1.ConditionReplicating: "Unknown NotLookedAfter"},
+			wantMessage: map[string]string{
+				v1.ConditionReplicating:          messageNotConnected,
+				v1.ConditionConfigurationApplied: "the children are as the spec asks; " + messageNotConnected,
 			},
 		},
 		"stopped": {

@@ -13,7 +13,7 @@ import (
 func notObeyed(instance *v1.MySQLInstance, o observation) []string {
 	spec := &instance.Spec
 	var list []string
-	if *spec.Replicas > 1 {
+	if o.connects && *spec.Replicas > 1 {
 		list = append(list, "spec.replicas: the servers beside the primary do not follow it, "+
 			"and the read Service has no endpoints")
 	}

@@ -22,6 +22,8 @@ type observation struct {
 	blocked *blocked
 	// writing is true if this reconcile wrote a child: what the caches show is then older than the spec.
 	writing bool
+	// connects says whether the controller looks after the servers over SQL.
+	connects bool
 
 	statefulSet    *appsv1.StatefulSet
 	primaryService *corev1.Service

@@ -39,6 +39,8 @@ type Reconciler struct {
 	// Validate repeats the API's rules, because not every profile of every form knows all of them. An instance that
 	// breaks one is reported and left as it is.
 	Validate func(*v1.MySQLInstance) field.ErrorList
+	// Connects says whether the servers are looked after over SQL.
+	Connects bool
 	// ImageRepository of the MySQL server; the tag is the version.
 	ImageRepository string
 	// Random is where passwords come from.
@@ -76,6 +78,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, errors.Join(failure, err)
 	}
 	o.blocked, o.writing, o.rootSecret = obstacle, wrote || failure != nil, f.rootSecretIdentity
+	o.connects = r.Connects
 	status := statusOf(instance, o, metav1.NewTime(r.Clock.Now()))
 	if err := errors.Join(failure, r.writeStatus(ctx, instance, status)); err != nil {
 		return reconcile.Result{}, err

@@ -55,6 +55,9 @@ type Options struct {
 	ImageRepository string
 	// Validate are the API's rules.
 	Validate func(*v1.MySQLInstance) field.ErrorList
+	// ConnectToServers lets the controller look after the servers over SQL. Without it, an instance is ready when its
+	// pods are, and replication is reported as not looked after.
+	ConnectToServers bool
 }
 
 // NewScheme has the API's types and those of the children.
@@ -107,6 +110,7 @@ func Setup(mgr manager.Manager, options Options) (func(*http.Request) error, err
 			Client:          mgr.GetClient(),
 			Reader:          mgr.GetAPIReader(),
 			Validate:        options.Validate,
+			Connects:        options.ConnectToServers,
 			ImageRepository: options.ImageRepository,
 			Random:          rand.Reader,
 			Clock:           clock.RealClock{},

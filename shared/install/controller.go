@@ -30,7 +30,9 @@ func controllerPlan(env *Environment) (*Plan, error) {
 	}
 	return &Plan{
 		Prerequisites: rbac,
-		Processes:     []process.Spec{config.LocalProcess(path, env.KubeconfigFile(config.Name), addresses[0], addresses[1])},
+		Processes: []process.Spec{
+			config.LocalProcess(path, env.KubeconfigFile(config.Name), addresses[0], addresses[1], true),
+		},
 	}, nil
 }
 

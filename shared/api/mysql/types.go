@@ -223,6 +223,8 @@ const (
 	ConditionStorageResized = "StorageResized"
 	// ConditionConfigurationApplied: every field of the spec is in force.
 	ConditionConfigurationApplied = "ConfigurationApplied"
+	// ConditionReplicating: every replica follows the primary, and is not far behind it.
+	ConditionReplicating = "Replicating"
 	// ConditionBackupScheduled: the backup schedule is in force.
 	ConditionBackupScheduled = "BackupScheduled"
 )

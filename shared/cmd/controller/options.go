@@ -24,6 +24,7 @@ type options struct {
 	probeAddress            string
 	workers                 int
 	imageRepository         string
+	connectToServers        bool
 	qps                     float32
 	burst                   int
 	logging                 *textlogger.Config
@@ -38,6 +39,7 @@ func newOptions() *options {
 		probeAddress:            "127.0.0.1:8081",
 		workers:                 8,
 		imageRepository:         "mysql",
+		connectToServers:        true,
 		qps:                     -1,
 		burst:                   100,
 		logging:                 textlogger.NewConfig(),
@@ -58,6 +60,9 @@ func (o *options) addFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&o.workers, "workers", o.workers, "How many instances are reconciled at a time.")
 	fs.StringVar(&o.imageRepository, "image-repository", o.imageRepository,
 		"Repository of the MySQL image. The tag is the instance's version.")
+	fs.BoolVar(&o.connectToServers, "connect-to-servers", o.connectToServers,
+		"Look after the servers over SQL: replication, password changes, live parameters. Switch it off where pods run no\n"+
+			"server, as on fake nodes: instances are then ready when their pods are.")
 	fs.Float32Var(&o.qps, "kube-api-qps", o.qps,
 		"Requests per second to the API server; below 0 for no limit on this side (the server has its own).")
 	fs.IntVar(&o.burst, "kube-api-burst", o.burst,

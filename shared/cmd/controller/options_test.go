@@ -16,12 +16,12 @@ func TestFlags(t *testing.T) {
 	}{
 		"defaults": {},
 		"as a local process": {
-			args: config.LocalProcess("/bin/duet-controller", "/kubeconfig", "127.0.0.1:0", "0").Args,
+			args: config.LocalProcess("/bin/duet-controller", "/kubeconfig", "127.0.0.1:0", "0", true).Args,
 		},
 		"every kind of flag": {
 			args: []string{
 				"--leader-elect=false", "--workers=2", "--kube-api-qps=50", "--kube-api-burst=10",
-				"--image-repository=mine/mysql", "-v=2",
+				"--image-repository=mine/mysql", "--connect-to-servers=false", "-v=2",
 			},
 		},
 		"an unknown flag":      {args: []string{"--impl=crd"}, wantErr: []string{"unknown flag: --impl"}},

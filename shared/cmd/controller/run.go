@@ -56,9 +56,10 @@ func run(ctx context.Context, o *options) error {
 		return fmt.Errorf("could not set up the manager: %w", err)
 	}
 	ready, err := controller.Setup(mgr, controller.Options{
-		Workers:         o.workers,
-		ImageRepository: o.imageRepository,
-		Validate:        rules(scheme),
+		Workers:          o.workers,
+		ImageRepository:  o.imageRepository,
+		Validate:         rules(scheme),
+		ConnectToServers: o.connectToServers,
 	})
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/yaml"
@@ -44,11 +45,12 @@ func RBAC() ([]*unstructured.Unstructured, error) {
 }
 
 // LocalProcess runs the controller beside a local control plane. path is the program and kubeconfig its account's
-// credentials, both absolute; the addresses are host:port, or "0" for none.
+// credentials, both absolute; the addresses are host:port, or "0" for none. connectToServers says whether the control
+// plane's pods run servers that the controller can look after.
 //
 // It does not elect a leader: the runner of local processes runs one of each name, and a leader that cannot renew its
 // Lease must end, while a local controller has to outlive the kube-apiserver that a fault test takes away.
-func LocalProcess(path, kubeconfig, metricsAddress, probeAddress string) process.Spec {
+func LocalProcess(path, kubeconfig, metricsAddress, probeAddress string, connectToServers bool) process.Spec {
 	return process.Spec{
 		Name: Name,
 		Path: path,
@@ -57,6 +59,7 @@ func LocalProcess(path, kubeconfig, metricsAddress, probeAddress string) process
 			"--leader-elect=false",
 			"--metrics-bind-address=" + metricsAddress,
 			"--health-probe-bind-address=" + probeAddress,
+			"--connect-to-servers=" + strconv.FormatBool(connectToServers),
 		},
 	}
 }

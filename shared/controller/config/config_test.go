@@ -64,12 +64,14 @@ func TestRBACIsMinimal(t *testing.T) {
 
 func TestLocalProcess(t *testing.T) {
 	dir := t.TempDir()
-	spec := config.LocalProcess(filepath.Join(dir, "duet-controller"), filepath.Join(dir, "kubeconfig"), "0", "127.0.0.1:1234")
+	spec := config.LocalProcess(filepath.Join(dir, "duet-controller"), filepath.Join(dir, "kubeconfig"), "0", "127.0.0.1:1234",
+		false)
 	want := []string{
 		"--kubeconfig=" + filepath.Join(dir, "kubeconfig"),
 		"--leader-elect=false",
 		"--metrics-bind-address=0",
 		"--health-probe-bind-address=127.0.0.1:1234",
+		"--connect-to-servers=false",
 	}
 	if diff := cmp.Diff(want, spec.Args); diff != "" {
 		t.Errorf("arguments (-want +got):\n%s", diff)
