@@ -60,6 +60,23 @@ func TestFlagsAgreeWithExpectations(t *testing.T) {
 	}
 }
 
+// What is not observed is named with its reason, and nothing is both observed and not.
+func TestUnobservedAreNoRows(t *testing.T) {
+	rows, absent := sets.New[string](), sets.New[string]()
+	for _, row := range Rows() {
+		rows.Insert(row.ID)
+	}
+	for _, line := range Unobserved {
+		if rows.Has(line.ID) || absent.Has(line.ID) {
+			t.Errorf("%s: there is a row of that ID, or it is named twice", line.ID)
+		}
+		absent.Insert(line.ID)
+		if line.ID == "" || line.Title == "" || !strings.HasSuffix(line.Reason, ".") {
+			t.Errorf("incomplete: %+v", line)
+		}
+	}
+}
+
 func TestExpectationOfAForm(t *testing.T) {
 	expect := Expectation{CRD: "one", Aggregated: "other"}
 	got := []string{expect.Of(install.CRD), expect.Of(install.Aggregated)}

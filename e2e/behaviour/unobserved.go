@@ -1,0 +1,14 @@
+package behaviour
+
+// Absent is a line of the comparison that no row shows.
+type Absent struct {
+	// ID as in the reference, so that nobody looks for a row that is not there.
+	ID    string
+	Title string
+	// Reason it cannot be observed here, for people.
+	Reason string
+}
+
+// Unobserved are the lines that have no row, each with the reason. What a reader knows from prose and does not find in
+// the matrix has to be somewhere: a gap that is not named looks like a row that passed.
+var Unobserved = []Absent{}
