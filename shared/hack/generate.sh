@@ -63,5 +63,7 @@ rm -rf shared/client
 mv "$work/client" shared/client
 
 echo "CustomResourceDefinition"
+# controller-gen makes a definition of every kind that has metadata; v1 has some that only a server can answer for.
 controller-gen crd:headerFile=shared/hack/boilerplate.yaml.txt,allowDangerousTypes=false \
-	paths=./shared/api/mysql/v1/... paths=./shared/api/mysql/v1alpha1/... output:crd:dir=crd-impl/config/crd
+	paths=./shared/api/mysql/v1/... paths=./shared/api/mysql/v1alpha1/... output:crd:dir="$work/crd"
+cp "$work/crd/mysql.example.com_mysqlinstances.yaml" crd-impl/config/crd/

@@ -41,12 +41,23 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		v1.Endpoint{}.OpenAPIModelName():                                    schema_shared_api_mysql_v1_Endpoint(ref),
 		v1.MaintenanceWindow{}.OpenAPIModelName():                           schema_shared_api_mysql_v1_MaintenanceWindow(ref),
 		v1.MySQLInstance{}.OpenAPIModelName():                               schema_shared_api_mysql_v1_MySQLInstance(ref),
+		v1.MySQLInstanceBackup{}.OpenAPIModelName():                         schema_shared_api_mysql_v1_MySQLInstanceBackup(ref),
+		v1.MySQLInstanceBackupStatus{}.OpenAPIModelName():                   schema_shared_api_mysql_v1_MySQLInstanceBackupStatus(ref),
 		v1.MySQLInstanceList{}.OpenAPIModelName():                           schema_shared_api_mysql_v1_MySQLInstanceList(ref),
+		v1.MySQLInstanceLogOptions{}.OpenAPIModelName():                     schema_shared_api_mysql_v1_MySQLInstanceLogOptions(ref),
+		v1.MySQLInstanceMetrics{}.OpenAPIModelName():                        schema_shared_api_mysql_v1_MySQLInstanceMetrics(ref),
+		v1.MySQLInstanceRestart{}.OpenAPIModelName():                        schema_shared_api_mysql_v1_MySQLInstanceRestart(ref),
+		v1.MySQLInstanceRestartStatus{}.OpenAPIModelName():                  schema_shared_api_mysql_v1_MySQLInstanceRestartStatus(ref),
 		v1.MySQLInstanceSpec{}.OpenAPIModelName():                           schema_shared_api_mysql_v1_MySQLInstanceSpec(ref),
 		v1.MySQLInstanceStatus{}.OpenAPIModelName():                         schema_shared_api_mysql_v1_MySQLInstanceStatus(ref),
+		v1.MySQLParameterReview{}.OpenAPIModelName():                        schema_shared_api_mysql_v1_MySQLParameterReview(ref),
+		v1.MySQLParameterReviewSpec{}.OpenAPIModelName():                    schema_shared_api_mysql_v1_MySQLParameterReviewSpec(ref),
+		v1.MySQLParameterReviewStatus{}.OpenAPIModelName():                  schema_shared_api_mysql_v1_MySQLParameterReviewStatus(ref),
 		v1.Parameter{}.OpenAPIModelName():                                   schema_shared_api_mysql_v1_Parameter(ref),
+		v1.RefusedParameter{}.OpenAPIModelName():                            schema_shared_api_mysql_v1_RefusedParameter(ref),
 		v1.Resources{}.OpenAPIModelName():                                   schema_shared_api_mysql_v1_Resources(ref),
 		v1.SecretKeyReference{}.OpenAPIModelName():                          schema_shared_api_mysql_v1_SecretKeyReference(ref),
+		v1.ServerMetrics{}.OpenAPIModelName():                               schema_shared_api_mysql_v1_ServerMetrics(ref),
 		v1.Service{}.OpenAPIModelName():                                     schema_shared_api_mysql_v1_Service(ref),
 		v1.Storage{}.OpenAPIModelName():                                     schema_shared_api_mysql_v1_Storage(ref),
 		v1.TLS{}.OpenAPIModelName():                                         schema_shared_api_mysql_v1_TLS(ref),
@@ -315,6 +326,77 @@ func schema_shared_api_mysql_v1_MySQLInstance(ref common.ReferenceCallback) comm
 	}
 }
 
+func schema_shared_api_mysql_v1_MySQLInstanceBackup(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "MySQLInstanceBackup asks for a backup now, whatever the schedule says: POST it to mysqlinstances/<name>/backup. The answer is the same object with the run that was started in its status.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "metadata may name the instance, and give the UID that it must have.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(metav1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "status is the run. What a request says here is ignored.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.MySQLInstanceBackupStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1.MySQLInstanceBackupStatus{}.OpenAPIModelName(), metav1.ObjectMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_shared_api_mysql_v1_MySQLInstanceBackupStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "MySQLInstanceBackupStatus is the run that a request for a backup started.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"jobName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "jobName is the Job, in the namespace of the instance. Its conditions tell how the backup ends.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"startTime": {
+						SchemaProps: spec.SchemaProps{
+							Description: "startTime is when the Job was created; absent in the answer to a dry run.",
+							Ref:         ref(metav1.Time{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			metav1.Time{}.OpenAPIModelName()},
+	}
+}
+
 func schema_shared_api_mysql_v1_MySQLInstanceList(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -363,6 +445,197 @@ func schema_shared_api_mysql_v1_MySQLInstanceList(ref common.ReferenceCallback) 
 		},
 		Dependencies: []string{
 			v1.MySQLInstance{}.OpenAPIModelName(), metav1.ListMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_shared_api_mysql_v1_MySQLInstanceLogOptions(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "MySQLInstanceLogOptions are the query parameters of GET mysqlinstances/<name>/log, the log of one server.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"server": {
+						SchemaProps: spec.SchemaProps{
+							Description: "server is the ordinal of the server; 0, the primary, if it is not given.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"follow": {
+						SchemaProps: spec.SchemaProps{
+							Description: "follow keeps the answer open and sends each line as it is written.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"previous": {
+						SchemaProps: spec.SchemaProps{
+							Description: "previous is the log of the server's run before the last restart of its container.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"timestamps": {
+						SchemaProps: spec.SchemaProps{
+							Description: "timestamps puts the time that a line was written before it, in RFC 3339.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"tailLines": {
+						SchemaProps: spec.SchemaProps{
+							Description: "tailLines is how many lines from the end to begin with; absent is all of them.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_shared_api_mysql_v1_MySQLInstanceMetrics(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "MySQLInstanceMetrics is what the servers of an instance say of themselves at the moment of the request. It is the answer of GET mysqlinstances/<name>/metrics.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "metadata names the instance.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(metav1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"timestamp": {
+						SchemaProps: spec.SchemaProps{
+							Description: "timestamp is when the servers were asked.",
+							Ref:         ref(metav1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"servers": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"name",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "servers that should run, by ordinal. A stopped instance has none.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Default: map[string]interface{}{},
+										Ref:     ref(v1.ServerMetrics{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"timestamp", "servers"},
+			},
+		},
+		Dependencies: []string{
+			v1.ServerMetrics{}.OpenAPIModelName(), metav1.ObjectMeta{}.OpenAPIModelName(), metav1.Time{}.OpenAPIModelName()},
+	}
+}
+
+func schema_shared_api_mysql_v1_MySQLInstanceRestart(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "MySQLInstanceRestart asks for a rolling restart of the servers: POST it to mysqlinstances/<name>/restart. The answer is the same object with the request that was recorded in its status.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "metadata may name the instance, and give the UID and the resourceVersion that it must have: the restart is then refused with a conflict if the instance is another one, or has changed since.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(metav1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "status is the request as it was recorded. What a request says here is ignored.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.MySQLInstanceRestartStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1.MySQLInstanceRestartStatus{}.OpenAPIModelName(), metav1.ObjectMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_shared_api_mysql_v1_MySQLInstanceRestartStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "MySQLInstanceRestartStatus is a request for a restart that was recorded.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"requestedAt": {
+						SchemaProps: spec.SchemaProps{
+							Description: "requestedAt is the value that the annotation mysql.example.com/restarted-at of the instance has now.",
+							Ref:         ref(metav1.MicroTime{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			metav1.MicroTime{}.OpenAPIModelName()},
 	}
 }
 
@@ -593,6 +866,169 @@ func schema_shared_api_mysql_v1_MySQLInstanceStatus(ref common.ReferenceCallback
 	}
 }
 
+func schema_shared_api_mysql_v1_MySQLParameterReview(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "MySQLParameterReview asks which parameters an instance of a version would be refused for: create one, and the answer has the verdict in its status. It is never stored, so it can only be created; like TokenReview and SubjectAccessReview it needs a server that runs code, and a CustomResourceDefinition cannot serve it. It has no namespace because nothing in a namespace bears on the answer.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "metadata is the standard object metadata. It is not needed.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(metav1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "spec is what to judge.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.MySQLParameterReviewSpec{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "status is the verdict. What a request says here is ignored.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.MySQLParameterReviewStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"spec"},
+			},
+		},
+		Dependencies: []string{
+			v1.MySQLParameterReviewSpec{}.OpenAPIModelName(), v1.MySQLParameterReviewStatus{}.OpenAPIModelName(), metav1.ObjectMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_shared_api_mysql_v1_MySQLParameterReviewSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "MySQLParameterReviewSpec is what to judge.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"version": {
+						SchemaProps: spec.SchemaProps{
+							Description: "version is the MySQL version, as in the spec of an instance.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"memory": {
+						SchemaProps: spec.SchemaProps{
+							Description: "memory of each server. Without it nothing is said about whether innodb_buffer_pool_size fits.",
+							Ref:         ref(resource.Quantity{}.OpenAPIModelName()),
+						},
+					},
+					"parameters": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "parameters as in the spec of an instance.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Default: map[string]interface{}{},
+										Ref:     ref(v1.Parameter{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"version"},
+			},
+		},
+		Dependencies: []string{
+			v1.Parameter{}.OpenAPIModelName(), resource.Quantity{}.OpenAPIModelName()},
+	}
+}
+
+func schema_shared_api_mysql_v1_MySQLParameterReviewStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "MySQLParameterReviewStatus is the verdict.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"accepted": {
+						SchemaProps: spec.SchemaProps{
+							Description: "accepted is whether an instance could have all of the parameters.",
+							Default:     false,
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"refused": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "refused are the parameters that an instance could not have, in the order of the request.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Default: map[string]interface{}{},
+										Ref:     ref(v1.RefusedParameter{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"needRestart": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "set",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "needRestart are the accepted parameters whose change restarts the servers; the others are changed while they run.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Default: "",
+										Type:    []string{"string"},
+										Format:  "",
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"accepted"},
+			},
+		},
+		Dependencies: []string{
+			v1.RefusedParameter{}.OpenAPIModelName()},
+	}
+}
+
 func schema_shared_api_mysql_v1_Parameter(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -618,6 +1054,44 @@ func schema_shared_api_mysql_v1_Parameter(ref common.ReferenceCallback) common.O
 					},
 				},
 				Required: []string{"name", "value"},
+			},
+		},
+	}
+}
+
+func schema_shared_api_mysql_v1_RefusedParameter(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "RefusedParameter is one parameter that an instance could not have.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name of the parameter.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"reason": {
+						SchemaProps: spec.SchemaProps{
+							Description: "reason is a word for programs, as the cause of an Invalid error has it: FieldValueInvalid, FieldValueForbidden, FieldValueDuplicate, ...",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"message": {
+						SchemaProps: spec.SchemaProps{
+							Description: "message says to a person what is wrong, and what would be right.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"name", "reason", "message"},
 			},
 		},
 	}
@@ -677,6 +1151,87 @@ func schema_shared_api_mysql_v1_SecretKeyReference(ref common.ReferenceCallback)
 					},
 				},
 				Required: []string{"name"},
+			},
+		},
+	}
+}
+
+func schema_shared_api_mysql_v1_ServerMetrics(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ServerMetrics is one server. What a server that was not reached would have said is absent.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name of the server's pod.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"ordinal": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ordinal of the server.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"role": {
+						SchemaProps: spec.SchemaProps{
+							Description: "role that the ordinal gives the server: 0 is the primary.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"reachable": {
+						SchemaProps: spec.SchemaProps{
+							Description: "reachable is whether the server answered.",
+							Default:     false,
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"error": {
+						SchemaProps: spec.SchemaProps{
+							Description: "error is why there is no answer, or no whole one.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"uptimeSeconds": {
+						SchemaProps: spec.SchemaProps{
+							Description: "uptimeSeconds since the server started.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"connections": {
+						SchemaProps: spec.SchemaProps{
+							Description: "connections that are open now (Threads_connected).",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"queries": {
+						SchemaProps: spec.SchemaProps{
+							Description: "queries since the server started, those of stored programs included (Queries).",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"replicationLagSeconds": {
+						SchemaProps: spec.SchemaProps{
+							Description: "replicationLagSeconds is how far a replica is behind the primary; absent on the primary, and on a replica that does not replicate.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+				},
+				Required: []string{"name", "ordinal", "role", "reachable"},
 			},
 		},
 	}

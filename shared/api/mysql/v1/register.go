@@ -28,8 +28,16 @@ func init() {
 
 func addKnownTypes(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(SchemeGroupVersion, &MySQLInstance{}, &MySQLInstanceList{})
+	scheme.AddKnownTypes(SchemeGroupVersion, SingleVersionKinds()...)
 	metav1.AddToGroupVersion(scheme, SchemeGroupVersion)
 	return nil
+}
+
+// SingleVersionKinds are the kinds of this version that have no hub, since no other version has them: only the
+// aggregated form serves them, and none is stored.
+func SingleVersionKinds() []runtime.Object {
+	return []runtime.Object{&MySQLInstanceMetrics{}, &MySQLInstanceBackup{}, &MySQLInstanceRestart{},
+		&MySQLInstanceLogOptions{}, &MySQLParameterReview{}}
 }
 
 // Resource qualifies a resource name with the group.

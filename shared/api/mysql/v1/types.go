@@ -9,6 +9,9 @@ import (
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
 // +genclient:method=GetScale,verb=get,subresource=scale,result=k8s.io/api/autoscaling/v1.Scale
 // +genclient:method=UpdateScale,verb=update,subresource=scale,input=k8s.io/api/autoscaling/v1.Scale,result=k8s.io/api/autoscaling/v1.Scale
+// +genclient:method=GetMetrics,verb=get,subresource=metrics,result=MySQLInstanceMetrics
+// +genclient:method=StartBackup,verb=create,subresource=backup,input=MySQLInstanceBackup,result=MySQLInstanceBackup
+// +genclient:method=Restart,verb=create,subresource=restart,input=MySQLInstanceRestart,result=MySQLInstanceRestart
 // +kubebuilder:object:root=true
 // +kubebuilder:storageversion
 // +kubebuilder:resource:path=mysqlinstances,scope=Namespaced,shortName=mysql,categories=all;databases

@@ -47,8 +47,38 @@ func (in MySQLInstance) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in MySQLInstanceBackup) OpenAPIModelName() string {
+	return "com.example.mysql.v1.MySQLInstanceBackup"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in MySQLInstanceBackupStatus) OpenAPIModelName() string {
+	return "com.example.mysql.v1.MySQLInstanceBackupStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in MySQLInstanceList) OpenAPIModelName() string {
 	return "com.example.mysql.v1.MySQLInstanceList"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in MySQLInstanceLogOptions) OpenAPIModelName() string {
+	return "com.example.mysql.v1.MySQLInstanceLogOptions"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in MySQLInstanceMetrics) OpenAPIModelName() string {
+	return "com.example.mysql.v1.MySQLInstanceMetrics"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in MySQLInstanceRestart) OpenAPIModelName() string {
+	return "com.example.mysql.v1.MySQLInstanceRestart"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in MySQLInstanceRestartStatus) OpenAPIModelName() string {
+	return "com.example.mysql.v1.MySQLInstanceRestartStatus"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
@@ -62,8 +92,28 @@ func (in MySQLInstanceStatus) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in MySQLParameterReview) OpenAPIModelName() string {
+	return "com.example.mysql.v1.MySQLParameterReview"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in MySQLParameterReviewSpec) OpenAPIModelName() string {
+	return "com.example.mysql.v1.MySQLParameterReviewSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in MySQLParameterReviewStatus) OpenAPIModelName() string {
+	return "com.example.mysql.v1.MySQLParameterReviewStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in Parameter) OpenAPIModelName() string {
 	return "com.example.mysql.v1.Parameter"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in RefusedParameter) OpenAPIModelName() string {
+	return "com.example.mysql.v1.RefusedParameter"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
@@ -74,6 +124,11 @@ func (in Resources) OpenAPIModelName() string {
 // OpenAPIModelName returns the OpenAPI model name for this type.
 func (in SecretKeyReference) OpenAPIModelName() string {
 	return "com.example.mysql.v1.SecretKeyReference"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ServerMetrics) OpenAPIModelName() string {
+	return "com.example.mysql.v1.ServerMetrics"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.

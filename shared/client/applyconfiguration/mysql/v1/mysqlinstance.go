@@ -87,6 +87,24 @@ func ExtractMySQLInstance(mySQLInstance *mysqlv1.MySQLInstance, fieldManager str
 	return ExtractMySQLInstanceFrom(mySQLInstance, fieldManager, "")
 }
 
+// ExtractMySQLInstanceBackup extracts the applied configuration owned by fieldManager from
+// mySQLInstance for the backup subresource.
+func ExtractMySQLInstanceBackup(mySQLInstance *mysqlv1.MySQLInstance, fieldManager string) (*MySQLInstanceApplyConfiguration, error) {
+	return ExtractMySQLInstanceFrom(mySQLInstance, fieldManager, "backup")
+}
+
+// ExtractMySQLInstanceMetrics extracts the applied configuration owned by fieldManager from
+// mySQLInstance for the metrics subresource.
+func ExtractMySQLInstanceMetrics(mySQLInstance *mysqlv1.MySQLInstance, fieldManager string) (*MySQLInstanceApplyConfiguration, error) {
+	return ExtractMySQLInstanceFrom(mySQLInstance, fieldManager, "metrics")
+}
+
+// ExtractMySQLInstanceRestart extracts the applied configuration owned by fieldManager from
+// mySQLInstance for the restart subresource.
+func ExtractMySQLInstanceRestart(mySQLInstance *mysqlv1.MySQLInstance, fieldManager string) (*MySQLInstanceApplyConfiguration, error) {
+	return ExtractMySQLInstanceFrom(mySQLInstance, fieldManager, "restart")
+}
+
 // ExtractMySQLInstanceScale extracts the applied configuration owned by fieldManager from
 // mySQLInstance for the scale subresource.
 func ExtractMySQLInstanceScale(mySQLInstance *mysqlv1.MySQLInstance, fieldManager string) (*MySQLInstanceApplyConfiguration, error) {

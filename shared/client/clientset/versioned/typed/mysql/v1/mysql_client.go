@@ -29,6 +29,7 @@ import (
 type MysqlV1Interface interface {
 	RESTClient() rest.Interface
 	MySQLInstancesGetter
+	MySQLParameterReviewsGetter
 }
 
 // MysqlV1Client is used to interact with features provided by the mysql.example.com group.
@@ -38,6 +39,10 @@ type MysqlV1Client struct {
 
 func (c *MysqlV1Client) MySQLInstances(namespace string) MySQLInstanceInterface {
 	return newMySQLInstances(c, namespace)
+}
+
+func (c *MysqlV1Client) MySQLParameterReviews() MySQLParameterReviewInterface {
+	return newMySQLParameterReviews(c)
 }
 
 // NewForConfig creates a new MysqlV1Client for the given config.

@@ -54,6 +54,9 @@ type MySQLInstanceInterface interface {
 	ApplyStatus(ctx context.Context, mySQLInstance *applyconfigurationmysqlv1.MySQLInstanceApplyConfiguration, opts metav1.ApplyOptions) (result *mysqlv1.MySQLInstance, err error)
 	GetScale(ctx context.Context, mySQLInstanceName string, options metav1.GetOptions) (*autoscalingv1.Scale, error)
 	UpdateScale(ctx context.Context, mySQLInstanceName string, scale *autoscalingv1.Scale, opts metav1.UpdateOptions) (*autoscalingv1.Scale, error)
+	GetMetrics(ctx context.Context, mySQLInstanceName string, options metav1.GetOptions) (*mysqlv1.MySQLInstanceMetrics, error)
+	StartBackup(ctx context.Context, mySQLInstanceName string, mySQLInstanceBackup *mysqlv1.MySQLInstanceBackup, opts metav1.CreateOptions) (*mysqlv1.MySQLInstanceBackup, error)
+	Restart(ctx context.Context, mySQLInstanceName string, mySQLInstanceRestart *mysqlv1.MySQLInstanceRestart, opts metav1.CreateOptions) (*mysqlv1.MySQLInstanceRestart, error)
 
 	MySQLInstanceExpansion
 }
@@ -101,6 +104,50 @@ func (c *mySQLInstances) UpdateScale(ctx context.Context, mySQLInstanceName stri
 		SubResource("scale").
 		VersionedParams(&opts, scheme.ParameterCodec).
 		Body(scale).
+		Do(ctx).
+		Into(result)
+	return
+}
+
+// GetMetrics takes name of the mySQLInstance, and returns the corresponding mysqlv1.MySQLInstanceMetrics object, and an error if there is any.
+func (c *mySQLInstances) GetMetrics(ctx context.Context, mySQLInstanceName string, options metav1.GetOptions) (result *mysqlv1.MySQLInstanceMetrics, err error) {
+	result = &mysqlv1.MySQLInstanceMetrics{}
+	err = c.GetClient().Get().
+		Namespace(c.GetNamespace()).
+		Resource("mysqlinstances").
+		Name(mySQLInstanceName).
+		SubResource("metrics").
+		VersionedParams(&options, scheme.ParameterCodec).
+		Do(ctx).
+		Into(result)
+	return
+}
+
+// StartBackup takes the representation of a mySQLInstanceBackup and creates it.  Returns the server's representation of the mySQLInstanceBackup, and an error, if there is any.
+func (c *mySQLInstances) StartBackup(ctx context.Context, mySQLInstanceName string, mySQLInstanceBackup *mysqlv1.MySQLInstanceBackup, opts metav1.CreateOptions) (result *mysqlv1.MySQLInstanceBackup, err error) {
+	result = &mysqlv1.MySQLInstanceBackup{}
+	err = c.GetClient().Post().
+		Namespace(c.GetNamespace()).
+		Resource("mysqlinstances").
+		Name(mySQLInstanceName).
+		SubResource("backup").
+		VersionedParams(&opts, scheme.ParameterCodec).
+		Body(mySQLInstanceBackup).
+		Do(ctx).
+		Into(result)
+	return
+}
+
+// Restart takes the representation of a mySQLInstanceRestart and creates it.  Returns the server's representation of the mySQLInstanceRestart, and an error, if there is any.
+func (c *mySQLInstances) Restart(ctx context.Context, mySQLInstanceName string, mySQLInstanceRestart *mysqlv1.MySQLInstanceRestart, opts metav1.CreateOptions) (result *mysqlv1.MySQLInstanceRestart, err error) {
+	result = &mysqlv1.MySQLInstanceRestart{}
+	err = c.GetClient().Post().
+		Namespace(c.GetNamespace()).
+		Resource("mysqlinstances").
+		Name(mySQLInstanceName).
+		SubResource("restart").
+		VersionedParams(&opts, scheme.ParameterCodec).
+		Body(mySQLInstanceRestart).
 		Do(ctx).
 		Into(result)
 	return

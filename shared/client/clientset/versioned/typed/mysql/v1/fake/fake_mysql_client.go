@@ -32,6 +32,10 @@ func (c *FakeMysqlV1) MySQLInstances(namespace string) v1.MySQLInstanceInterface
 	return newFakeMySQLInstances(c, namespace)
 }
 
+func (c *FakeMysqlV1) MySQLParameterReviews() v1.MySQLParameterReviewInterface {
+	return newFakeMySQLParameterReviews(c)
+}
+
 // RESTClient returns a RESTClient that is used to communicate
 // with API server by this client implementation.
 func (c *FakeMysqlV1) RESTClient() rest.Interface {

@@ -78,3 +78,39 @@ func (c *fakeMySQLInstances) UpdateScale(ctx context.Context, mySQLInstanceName 
 	}
 	return obj.(*autoscalingv1.Scale), err
 }
+
+// GetMetrics takes name of the mySQLInstance, and returns the corresponding mySQLInstanceMetrics object, and an error if there is any.
+func (c *fakeMySQLInstances) GetMetrics(ctx context.Context, mySQLInstanceName string, options metav1.GetOptions) (result *v1.MySQLInstanceMetrics, err error) {
+	emptyResult := &v1.MySQLInstanceMetrics{}
+	obj, err := c.Fake.
+		Invokes(testing.NewGetSubresourceActionWithOptions(c.Resource(), c.Namespace(), "metrics", mySQLInstanceName, options), emptyResult)
+
+	if obj == nil {
+		return emptyResult, err
+	}
+	return obj.(*v1.MySQLInstanceMetrics), err
+}
+
+// StartBackup takes the representation of a mySQLInstanceBackup and creates it.  Returns the server's representation of the mySQLInstanceBackup, and an error, if there is any.
+func (c *fakeMySQLInstances) StartBackup(ctx context.Context, mySQLInstanceName string, mySQLInstanceBackup *v1.MySQLInstanceBackup, opts metav1.CreateOptions) (result *v1.MySQLInstanceBackup, err error) {
+	emptyResult := &v1.MySQLInstanceBackup{}
+	obj, err := c.Fake.
+		Invokes(testing.NewCreateSubresourceActionWithOptions(c.Resource(), mySQLInstanceName, "backup", c.Namespace(), mySQLInstanceBackup, opts), emptyResult)
+
+	if obj == nil {
+		return emptyResult, err
+	}
+	return obj.(*v1.MySQLInstanceBackup), err
+}
+
+// Restart takes the representation of a mySQLInstanceRestart and creates it.  Returns the server's representation of the mySQLInstanceRestart, and an error, if there is any.
+func (c *fakeMySQLInstances) Restart(ctx context.Context, mySQLInstanceName string, mySQLInstanceRestart *v1.MySQLInstanceRestart, opts metav1.CreateOptions) (result *v1.MySQLInstanceRestart, err error) {
+	emptyResult := &v1.MySQLInstanceRestart{}
+	obj, err := c.Fake.
+		Invokes(testing.NewCreateSubresourceActionWithOptions(c.Resource(), mySQLInstanceName, "restart", c.Namespace(), mySQLInstanceRestart, opts), emptyResult)
+
+	if obj == nil {
+		return emptyResult, err
+	}
+	return obj.(*v1.MySQLInstanceRestart), err
+}
