@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"time"
 
 	"github.com/duet-api/duet/bench"
@@ -49,11 +48,7 @@ const steps = 5
 // Run compares, and returns the run and the directory it was written to. When the context ends early, what was finished
 // is written all the same. An error beside a directory is about the finish: the report is there.
 func Run(ctx context.Context, options Options) (run report.Run, dir string, err error) {
-	started := time.Now()
-	run = report.Run{Schema: report.Schema, Card: report.Card{
-		ID: started.UTC().Format("20060102-150405"), Started: started, Command: options.Command, Flags: options.Flags,
-		Machine: measure.ThisMachine(), Revision: revision(), Versions: versions(), Limits: []string{arm.Limits},
-	}}
+	run = report.Run{Schema: report.Schema, Card: report.NewCard(time.Now(), options.Command, options.Flags)}
 	dir, err = filepath.Abs(filepath.Join(options.Out, run.Card.ID))
 	if err != nil {
 		return run, "", err
@@ -177,38 +172,4 @@ func (c *comparison) notes() []string {
 		notes = append(notes, fmt.Sprintf("%s: profile %s, objects in %s.", s.Form.Name(), s.Profile, s.Form.Storage(s.Profile)))
 	}
 	return notes
-}
-
-func versions() map[string]string {
-	found := map[string]string{"Kubernetes": assets.KubernetesVersion, "etcd": assets.EtcdVersion}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, dependency := range info.Deps {
-			switch dependency.Path {
-			case "k8s.io/apiserver", "k8s.io/client-go", "sigs.k8s.io/controller-runtime":
-				found[dependency.Path] = dependency.Version
-			}
-		}
-	}
-	return found
-}
-
-// revision of the source that this program was built from, if the build knows it.
-func revision() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return ""
-	}
-	revision, changed := "", ""
-	for _, setting := range info.Settings {
-		switch {
-		case setting.Key == "vcs.revision":
-			revision = setting.Value
-		case setting.Key == "vcs.modified" && setting.Value == "true":
-			changed = "+changes"
-		}
-	}
-	if revision == "" {
-		return ""
-	}
-	return revision + changed
 }

@@ -355,7 +355,7 @@ func TestWriteMakesAllFiles(t *testing.T) {
 	for _, entry := range entries {
 		got = append(got, entry.Name())
 	}
-	if diff := cmp.Diff([]string{"report.html", "report.md", "results.json"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"junit.xml", "report.html", "report.md", "results.json"}, got); diff != "" {
 		t.Errorf("unexpected files (-want +got):\n%s", diff)
 	}
 	file := filepath.Join(dir, "results.json")

@@ -15,7 +15,7 @@ func Summary(w io.Writer, run Run, paths Paths) error {
 		for _, group := range matrix.Groups {
 			for _, row := range group.Rows {
 				if row.Unexpected {
-					fmt.Fprintf(w, "  unexpected: %s\n", clip(printable(strings.Join(append([]string{row.Title}, row.Problems...), "; "))))
+					fmt.Fprintf(w, "  unexpected: %s\n", clip(printable(strings.Join(append([]string{row.Title}, row.Problems...), "; ")), lineLength))
 				}
 			}
 		}
@@ -33,9 +33,11 @@ func Summary(w io.Writer, run Run, paths Paths) error {
 	return err
 }
 
-// clip keeps a line of the summary a line.
-func clip(s string) string {
-	const most = 110
+// lineLength keeps a line of the summary a line.
+const lineLength = 110
+
+// clip shortens a text to a number of characters.
+func clip(s string, most int) string {
 	if runes := []rune(s); len(runes) > most {
 		return string(runes[:most]) + "…"
 	}
@@ -73,7 +75,7 @@ func summaryTable(w io.Writer, b *Bench) error {
 	}
 	for _, s := range b.Summaries {
 		if len(s.Errors) > 0 {
-			fmt.Fprintf(w, "errors in %s on %s: %s\n", s.Scenario, s.Arm, clip(errorText(s.Errors)))
+			fmt.Fprintf(w, "errors in %s on %s: %s\n", s.Scenario, s.Arm, clip(errorText(s.Errors), lineLength))
 		}
 	}
 	fmt.Fprintln(w)

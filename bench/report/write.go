@@ -12,6 +12,8 @@ import (
 // Paths are the files of a report.
 type Paths struct {
 	HTML, Markdown, JSON string
+	// JUnit has the behaviour checks, and no benchmark.
+	JUnit string
 }
 
 // PathsIn are the paths of the files that Write makes in a directory.
@@ -20,6 +22,7 @@ func PathsIn(dir string) Paths {
 		HTML:     filepath.Join(dir, "report.html"),
 		Markdown: filepath.Join(dir, "report.md"),
 		JSON:     filepath.Join(dir, "results.json"),
+		JUnit:    filepath.Join(dir, "junit.xml"),
 	}
 }
 
@@ -36,6 +39,7 @@ func Write(dir string, run Run) error {
 		{paths.JSON, WriteJSON}, // first: if a page cannot be made, the data is safe
 		{paths.Markdown, WriteMarkdown},
 		{paths.HTML, WriteHTML},
+		{paths.JUnit, WriteJUnit},
 	} {
 		var buffer bytes.Buffer
 		if err := part.write(&buffer, run); err != nil {

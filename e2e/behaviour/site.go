@@ -21,7 +21,9 @@ type Site struct {
 	Plane     *controlplane.ControlPlane
 	Installer *install.Installer
 
-	options SiteOptions
+	// forms and binaries are for other control planes with the same form.
+	forms    install.Forms
+	binaries string
 }
 
 // SiteOptions of StartSite.
@@ -48,28 +50,23 @@ func StartSite(ctx context.Context, options SiteOptions) (*Site, error) {
 	if err != nil {
 		return nil, fmt.Errorf("could not start a control plane for %s: %w", options.Form.Name(), err)
 	}
-	site, err := AttachSite(plane, options)
-	if err != nil {
-		return &Site{Form: options.Form, Profile: profile, Plane: plane, options: options}, err
+	site := &Site{
+		Form: options.Form, Profile: profile, Plane: plane, forms: options.Forms, binaries: options.Binaries,
 	}
-	site.Profile = profile
-	return site, nil
-}
-
-// AttachSite is for a control plane that somebody else has started, with options.Form installed or to be installed.
-// Options.Plane is then of no account.
-func AttachSite(plane *controlplane.ControlPlane, options SiteOptions) (*Site, error) {
 	environment, err := install.NewEnvironment(plane, options.Binaries)
 	if err != nil {
-		return nil, err
+		return site, err
 	}
-	installer, err := install.NewInstaller(environment, options.Forms, options.Progress)
-	if err != nil {
-		return nil, err
-	}
+	site.Installer, err = install.NewInstaller(environment, options.Forms, options.Progress)
+	return site, err
+}
+
+// SiteOf is the site of a control plane that runs already, with a form installed. Other control planes that a row needs
+// get their programs from the directory of this one.
+func SiteOf(installer *install.Installer, form install.Implementation, profile string) *Site {
 	return &Site{
-		Form: options.Form, Profile: options.Profile, Plane: plane, Installer: installer, options: options,
-	}, nil
+		Form: form, Profile: profile, Plane: installer.Env.ControlPlane(), Installer: installer, forms: installer.Forms,
+	}
 }
 
 // Install puts the site's form into place and waits until it answers.
@@ -124,12 +121,11 @@ func (s *Subject) elsewhere(ctx context.Context, plane controlplane.Options) (*S
 		return nil, fmt.Errorf("could not make a directory for another control plane: %w", err)
 	}
 	s.afterwards(func(context.Context) error { return os.RemoveAll(dir) })
-	options := s.Site.options
-	options.Profile = s.Profile
-	options.Plane = plane
-	options.Plane.Name, options.Plane.Dir = "row", dir
-	options.Progress = func(string, ...any) {}
-	site, err := StartSite(ctx, options)
+	plane.Name, plane.Dir = "row", dir
+	site, err := StartSite(ctx, SiteOptions{
+		Form: s.Site.Form, Profile: s.Profile, Forms: s.Site.forms, Binaries: s.Site.binaries, Plane: plane,
+		Progress: func(string, ...any) {},
+	})
 	if site != nil {
 		s.afterwards(site.Stop)
 	}

@@ -71,6 +71,9 @@ func NewEnvironment(controlPlane *controlplane.ControlPlane, binaries string) (*
 // Config is an administrator's access to the control plane.
 func (e *Environment) Config() *rest.Config { return rest.CopyConfig(e.config) }
 
+// ControlPlane is what is installed to.
+func (e *Environment) ControlPlane() *controlplane.ControlPlane { return e.controlPlane }
+
 // Runner runs the processes.
 func (e *Environment) Runner() process.Runner { return e.controlPlane.Runner() }
 

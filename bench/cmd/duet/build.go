@@ -17,9 +17,11 @@ func newBuildCommand(streams genericiooptions.IOStreams) *cobra.Command {
 		Short:   "Build the control plane's programs ahead of time",
 		Long: `Build the programs of the control plane from Go modules into the user's cache directory, or into DUET_CACHE_DIR, and
 print where each is. Every command does so by itself for what it needs; this one is for doing it beforehand, for
-example in a container image or in CI. Without arguments it builds what "duet up" needs.`,
+example in a container image or in CI. Without arguments it builds what "duet up" needs.
+
+The programs are etcd, kube-apiserver, kube-controller-manager, kubectl, and kube-scheduler and kwok for "duet up --kwok".`,
 		Example: `  duet build
-  duet build kubectl`,
+  duet build kube-scheduler kwok`,
 		RunE: func(cmd *cobra.Command, programs []string) error {
 			if len(programs) == 0 {
 				programs = controlplane.Components()

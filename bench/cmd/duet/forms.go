@@ -29,7 +29,7 @@ func (l *location) installer(cmd *cobra.Command, streams genericiooptions.IOStre
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range controlplane.Components() {
+	for _, name := range plane.Components() {
 		status, err := process.Find(cmd.Context(), plane.Runner(), name)
 		if err != nil {
 			return nil, err

@@ -21,6 +21,7 @@ var commands = []func(genericiooptions.IOStreams) *cobra.Command{
 	newUninstallCommand,
 	newStatusCommand,
 	newCompareCommand,
+	newMatrixCommand,
 	newSuperviseCommand,
 }
 

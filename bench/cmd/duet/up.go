@@ -30,6 +30,8 @@ const (
 
 func newUpCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	var where location
+	var kwok bool
+	var nodes int
 	cmd := &cobra.Command{
 		Use:     "up",
 		GroupID: groupControlPlane,
@@ -41,39 +43,58 @@ The first time this builds the programs from Go modules, which takes minutes; th
 directory, or in DUET_CACHE_DIR. If KUBEBUILDER_ASSETS names a directory, the programs in it are used.
 
 A control plane that is up already is left alone. After a crash, "duet up" starts what is missing with the data
-that it had.`,
+that it had.
+
+With --kwok, kube-scheduler and kwok are started as well, and the cluster gets fake nodes: pods become Ready at once,
+Jobs complete, claims get volumes that grow, and nothing runs in any of them. It can be added to a control plane that
+is up, which then keeps it, also without the flag.`,
 		Example: `  # Start, look around, stop
   duet up
   duet kubectl get namespaces
   duet down
 
   # A second one beside it
-  duet up --name other`,
+  duet up --name other
+
+  # With nodes, so that the pods of an instance become Ready
+  duet up --kwok
+  duet kubectl get nodes`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := where.resolve(cmd); err != nil {
 				return err
 			}
-			return up(cmd.Context(), streams, where)
+			switch {
+			case cmd.Flags().Changed("nodes") && nodes < 1:
+				return usagef(cmd, "invalid --nodes %d: there must be at least one", nodes)
+			case cmd.Flags().Changed("nodes") && !kwok:
+				return usagef(cmd, "--nodes is about fake nodes: give --kwok too")
+			case cmd.Flags().Changed("kwok") && !kwok:
+				return usagef(cmd, "--kwok cannot be turned off: without it a control plane keeps what it has; "+
+					"\"duet down --delete-data\" is the way to start again")
+			}
+			return up(cmd.Context(), streams, where, controlplane.Options{Kwok: kwok, Nodes: nodes})
 		},
 	}
 	where.addFlags(cmd.Flags())
+	cmd.Flags().BoolVar(&kwok, "kwok", false, "add a scheduler and fake nodes, on which pods become Ready and nothing runs")
+	cmd.Flags().IntVar(&nodes, "nodes", 0, fmt.Sprintf("number of fake nodes, with --kwok (default %d, or as many as there are)",
+		controlplane.DefaultNodes))
 	return cmd
 }
 
-func up(ctx context.Context, streams genericiooptions.IOStreams, where location) error {
+func up(ctx context.Context, streams genericiooptions.IOStreams, where location, options controlplane.Options) error {
 	if err := controlplane.PrepareDir(where.dir); err != nil {
 		return err
 	}
 	client := process.NewClient(process.SocketPath(where.dir))
-	wasUp := isUp(ctx, client)
+	wasUp := isUp(ctx, client, where.dir)
 	started, err := ensureSupervisor(ctx, client, where)
 	if err != nil {
 		return err
 	}
-	plane, err := controlplane.Start(ctx, controlplane.Options{
-		Name: where.name, Dir: where.dir, Out: streams.ErrOut, Runner: client,
-	})
+	options.Name, options.Dir, options.Out, options.Runner = where.name, where.dir, streams.ErrOut, client
+	plane, err := controlplane.Start(ctx, options)
 	if err != nil {
 		if started {
 			fmt.Fprintln(streams.ErrOut, "stopping what was started")
@@ -88,7 +109,11 @@ func up(ctx context.Context, streams genericiooptions.IOStreams, where location)
 	}
 	printLines(streams.Out,
 		fmt.Sprintf("control plane %q %s: Kubernetes %s at %s", where.name, what, assets.KubernetesVersion, plane.URL()),
-		"kubeconfig: "+plane.AdminKubeconfig(),
+		"kubeconfig: "+plane.AdminKubeconfig())
+	if plane.FakeNodes() {
+		printLines(streams.Out, fmt.Sprintf("fake nodes: %d; pods become Ready there, and nothing runs", plane.State().Nodes))
+	}
+	printLines(streams.Out,
 		"",
 		"Next:",
 		"  duet kubectl"+where.flags()+" get namespaces",
@@ -97,9 +122,13 @@ func up(ctx context.Context, streams genericiooptions.IOStreams, where location)
 	return nil
 }
 
-// isUp says whether all components run already.
-func isUp(ctx context.Context, runner process.Runner) bool {
-	for _, name := range controlplane.Components() {
+// isUp says whether all components that the control plane had last run already.
+func isUp(ctx context.Context, runner process.Runner, dir string) bool {
+	state, err := controlplane.LoadState(dir)
+	if err != nil {
+		return false
+	}
+	for _, name := range state.Components() {
 		if status, err := process.Find(ctx, runner, name); err != nil || status.State != process.Running {
 			return false
 		}

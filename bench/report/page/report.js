@@ -11,3 +11,29 @@ const open = () => {
 };
 addEventListener("hashchange", open);
 open();
+
+// The checks are filtered by what they show and by their result. Without scripts all are there, and no filter.
+const filter = document.getElementById("filter");
+if (filter) {
+  const text = document.getElementById("filter-text");
+  const shown = document.getElementById("filter-count");
+  const checks = [...document.querySelectorAll(".check")].map(element => ({
+    element, states: element.dataset.state.split(" "),
+    words: (element.dataset.words + " " + element.querySelector("summary").textContent).toLowerCase(),
+  }));
+  const apply = () => {
+    const words = text.value.toLowerCase().split(/\s+/);
+    const state = filter.querySelector("input[name=state]:checked").value;
+    let count = 0;
+    for (const check of checks) {
+      const fits = (!state || check.states.includes(state)) && words.every(word => check.words.includes(word));
+      check.element.hidden = !fits;
+      if (fits) count++;
+    }
+    for (const group of document.querySelectorAll(".group")) group.hidden = !group.querySelector(".check:not([hidden])");
+    shown.textContent = count + " shown";
+  };
+  filter.addEventListener("input", apply);
+  filter.hidden = false;
+  apply();
+}

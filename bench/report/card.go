@@ -1,0 +1,52 @@
+package report
+
+import (
+	"runtime/debug"
+	"time"
+
+	"github.com/duet-api/duet/bench/arm"
+	"github.com/duet-api/duet/bench/measure"
+	"github.com/duet-api/duet/shared/controlplane/assets"
+)
+
+// NewCard is the card of a run that begins now, on this machine and with this program. Command repeats the run.
+func NewCard(now time.Time, command string, flags map[string]string) Card {
+	return Card{
+		ID: now.UTC().Format("20060102-150405"), Started: now, Command: command, Flags: flags,
+		Machine: measure.ThisMachine(), Revision: revision(), Versions: versions(), Limits: []string{arm.Limits},
+	}
+}
+
+func versions() map[string]string {
+	found := map[string]string{"Kubernetes": assets.KubernetesVersion, "etcd": assets.EtcdVersion}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, dependency := range info.Deps {
+			switch dependency.Path {
+			case "k8s.io/apiserver", "k8s.io/client-go", "sigs.k8s.io/controller-runtime":
+				found[dependency.Path] = dependency.Version
+			}
+		}
+	}
+	return found
+}
+
+// revision of the source that this program was built from, if the build knows it.
+func revision() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	revision, changed := "", ""
+	for _, setting := range info.Settings {
+		switch {
+		case setting.Key == "vcs.revision":
+			revision = setting.Value
+		case setting.Key == "vcs.modified" && setting.Value == "true":
+			changed = "+changes"
+		}
+	}
+	if revision == "" {
+		return ""
+	}
+	return revision + changed
+}
