@@ -5,14 +5,13 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/util/validation"
 
 	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 	"github.com/duet-api/duet/shared/names"
 )
 
 // FieldManager owns every field that the controller sets. It is also the name in its events and metrics.
-const FieldManager = "duet-controller"
+const FieldManager = names.ManagedBy
 
 // VolumesFinalizer holds a deleted instance until its deletionPolicy was obeyed.
 const VolumesFinalizer = v1.GroupName + "/volumes"
@@ -20,9 +19,9 @@ const VolumesFinalizer = v1.GroupName + "/volumes"
 // Labels of everything that belongs to an instance. The caches of the controller see only objects with LabelManagedBy,
 // and labelInstance leads from any of them back to its instance.
 const (
-	LabelManagedBy = "app.kubernetes.io/managed-by"
-	labelName      = "app.kubernetes.io/name"
-	labelInstance  = "app.kubernetes.io/instance"
+	LabelManagedBy = names.LabelManagedBy
+	labelName      = names.LabelName
+	labelInstance  = names.LabelInstance
 	labelVersion   = "app.kubernetes.io/version"
 	// labelPodIndex is set by the StatefulSet controller.
 	labelPodIndex = "apps.kubernetes.io/pod-index"
@@ -64,13 +63,9 @@ type childNames struct {
 
 func namesOf(instance *v1.MySQLInstance) childNames {
 	base := names.Base(instance.Name)
-	rootSecret := instance.Name + "-root"
-	if len(validation.IsDNS1123Subdomain(rootSecret)) > 0 {
-		rootSecret = base + "-root"
-	}
 	return childNames{
 		base:                base,
-		rootSecret:          rootSecret,
+		rootSecret:          names.RootSecret(instance.Name),
 		configMap:           base + "-config",
 		primaryService:      base + "-primary",
 		readService:         base + "-read",
@@ -83,11 +78,7 @@ func namesOf(instance *v1.MySQLInstance) childNames {
 // selectorLabels mark the servers' pods and, through the StatefulSet's claim template, their volumes. They never
 // change: a StatefulSet's selector cannot.
 func selectorLabels(instance *v1.MySQLInstance) map[string]string {
-	return map[string]string{
-		LabelManagedBy: FieldManager,
-		labelName:      "mysql",
-		labelInstance:  namesOf(instance).base,
-	}
+	return names.Labels(instance.Name)
 }
 
 func selector(instance *v1.MySQLInstance) labels.Selector {
@@ -96,7 +87,7 @@ func selector(instance *v1.MySQLInstance) labels.Selector {
 
 // podName is the name that the StatefulSet controller gives to the pod of an ordinal.
 func podName(instance *v1.MySQLInstance, ordinal int) string {
-	return namesOf(instance).statefulSet + "-" + strconv.Itoa(ordinal)
+	return names.Server(instance.Name, ordinal)
 }
 
 // podOrdinal says which server a pod is, and whether it is named as one of this instance at all.

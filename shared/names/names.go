@@ -6,6 +6,7 @@ package names
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -29,6 +30,35 @@ func Base(instance string) string {
 		readable = readable[:most]
 	}
 	return strings.TrimRight(readable, "-") + "-" + hex.EncodeToString(sum[:])[:hashLength]
+}
+
+// Labels of everything that belongs to an instance. LabelManagedBy has the value ManagedBy, LabelInstance the one of
+// Base.
+const (
+	LabelManagedBy = "app.kubernetes.io/managed-by"
+	LabelName      = "app.kubernetes.io/name"
+	LabelInstance  = "app.kubernetes.io/instance"
+	ManagedBy      = "duet-controller"
+)
+
+// Labels of everything that belongs to an instance. They select its servers' pods and never change: a StatefulSet's
+// selector cannot.
+func Labels(instance string) map[string]string {
+	return map[string]string{LabelManagedBy: ManagedBy, LabelName: "mysql", LabelInstance: Base(instance)}
+}
+
+// Server is the pod of an ordinal, as the StatefulSet controller names it.
+func Server(instance string, ordinal int) string { return Base(instance) + "-" + strconv.Itoa(ordinal) }
+
+// ServerContainer is the container of a server's pod that runs MySQL.
+const ServerContainer = "mysql"
+
+// RootSecret is the Secret with the root password that the controller makes if the spec names none.
+func RootSecret(instance string) string {
+	if name := instance + "-root"; len(validation.IsDNS1123Subdomain(name)) == 0 {
+		return name
+	}
+	return Base(instance) + "-root"
 }
 
 // Backup of an instance: its CronJob, the claim of the volume with its backups, and the ConfigMap with their scripts.

@@ -43,3 +43,22 @@ func TestBackup(t *testing.T) {
 		}
 	}
 }
+
+func TestRootSecret(t *testing.T) {
+	long := strings.Repeat("a.", 125) + "ab" // 252 characters: a name, but not with a suffix
+	for instance, want := range map[string]string{
+		"db":    "db-root",
+		"db.eu": "db.eu-root",
+		long:    names.Base(long) + "-root",
+	} {
+		if got := names.RootSecret(instance); got != want || len(validation.IsDNS1123Subdomain(got)) > 0 {
+			t.Errorf("RootSecret(%q) = %q, want %q", instance, got, want)
+		}
+	}
+}
+
+func TestServer(t *testing.T) {
+	if got := names.Server("1db", 2); got != "mysql-1db-2070d85930-2" {
+		t.Errorf("got %q", got)
+	}
+}
