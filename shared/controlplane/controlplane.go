@@ -20,10 +20,16 @@ const (
 	Etcd              = "etcd"
 	APIServer         = "kube-apiserver"
 	ControllerManager = "kube-controller-manager"
+	// Scheduler and Kwok are there with fake nodes only.
+	Scheduler = "kube-scheduler"
+	Kwok      = "kwok"
 )
 
-// Components in the order in which they start.
+// Components of every control plane, in the order in which they start.
 func Components() []string { return []string{Etcd, APIServer, ControllerManager} }
+
+// DefaultNodes is how many fake nodes there are when nobody says: enough to spread the replicas of an instance.
+const DefaultNodes = 3
 
 // Options of Start.
 type Options struct {
@@ -36,6 +42,11 @@ type Options struct {
 	Out io.Writer
 	// Runner runs the components. Nil means a Supervisor in this program, which Stop closes.
 	Runner process.Runner
+	// Kwok adds kube-scheduler and fake nodes, on which pods become Ready, Jobs complete and claims get volumes, and
+	// nothing runs. A control plane that has them keeps them, with or without it.
+	Kwok bool
+	// Nodes is how many fake nodes there are, with Kwok. 0 leaves their number as it is, or makes DefaultNodes.
+	Nodes int
 	// EtcdArgs and APIServerArgs are added after Duet's own arguments, and win over them.
 	EtcdArgs, APIServerArgs []string
 }
@@ -67,6 +78,16 @@ func (c *ControlPlane) Name() string { return c.state.Name }
 
 // State is what is remembered about this control plane between runs.
 func (c *ControlPlane) State() State { return c.state }
+
+// Components that this control plane consists of, in the order in which they start.
+func (c *ControlPlane) Components() []string { return c.state.Components() }
+
+// FakeNodes says whether the nodes are fake: pods become Ready there, and nothing runs in them.
+func (c *ControlPlane) FakeNodes() bool { return c.state.Nodes > 0 }
+
+// PodLog is the file that `kubectl logs` shows for every container on fake nodes, in the format of a container runtime:
+// "<time in RFC 3339> stdout F <line>". Who tests the streaming of logs appends to it.
+func (c *ControlPlane) PodLog() string { return podLog(c.dir) }
 
 // URL of kube-apiserver.
 func (c *ControlPlane) URL() string { return loopbackURL(c.state.Ports[APIServer]) }
@@ -129,7 +150,7 @@ func Open(dir string) (*ControlPlane, error) {
 	if err != nil {
 		return nil, down
 	}
-	for _, name := range Components() {
+	for _, name := range state.Components() {
 		if !slices.ContainsFunc(statuses, func(s process.Status) bool { return s.Spec.Name == name }) {
 			return nil, fmt.Errorf("the control plane in %s is not complete, it has no %s: run duet up", dir, name)
 		}

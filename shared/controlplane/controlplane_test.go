@@ -75,7 +75,7 @@ var _ = Describe("A control plane", Ordered, func() {
 		Expect(plane.AdminKubeconfig()).To(BeARegularFile())
 		keys, err := filepath.Glob(filepath.Join(plane.PKIDir(), "*.key"))
 		Expect(err).NotTo(HaveOccurred())
-		Expect(keys).To(HaveLen(11))
+		Expect(keys).To(HaveLen(12))
 		for _, path := range append(keys, plane.AdminKubeconfig()) {
 			info, err := os.Stat(path)
 			Expect(err).NotTo(HaveOccurred())

@@ -9,15 +9,17 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 )
 
-func controllerManagerKubeconfig(dir string) string {
-	return filepath.Join(dir, ControllerManager+".kubeconfig")
+// clientKubeconfig is the file with which a component finds kube-apiserver.
+func clientKubeconfig(dir, component string) string {
+	return filepath.Join(dir, component+".kubeconfig")
 }
 
-// writeControllerManagerKubeconfig refers to the certificate's files, because a running client reloads those.
-func writeControllerManagerKubeconfig(dir, url string) error {
-	return writeKubeconfig(controllerManagerKubeconfig(dir), ControllerManager,
+// writeClientKubeconfig refers to the certificate's files, because a running client reloads those.
+func writeClientKubeconfig(dir, component, url string) error {
+	client := componentClients[component].name
+	return writeKubeconfig(clientKubeconfig(dir, component), component,
 		&api.Cluster{Server: url, CertificateAuthority: certFile(dir, ClusterCA)},
-		&api.AuthInfo{ClientCertificate: certFile(dir, controllerManagerClient), ClientKey: keyFile(dir, controllerManagerClient)})
+		&api.AuthInfo{ClientCertificate: certFile(dir, client), ClientKey: keyFile(dir, client)})
 }
 
 // writeAdminKubeconfig writes a kubeconfig that can be copied elsewhere, with a fresh certificate inside.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"k8s.io/client-go/rest"
 
@@ -36,6 +37,11 @@ const (
 	serviceAccountKey = "service-account"
 	// controllerManagerClient is who kube-controller-manager is to kube-apiserver.
 	controllerManagerClient = "kube-controller-manager-client"
+	// kubeletClient is who kube-apiserver is to the nodes.
+	kubeletClient = "kubelet-client"
+	// schedulerClient and kwokClient are who kube-scheduler and kwok are to kube-apiserver.
+	schedulerClient = "kube-scheduler-client"
+	kwokClient      = "kwok-client"
 )
 
 // Users and groups that Duet itself needs.
@@ -45,6 +51,8 @@ const (
 	// AdministratorUser is the user of the administrator's kubeconfig.
 	AdministratorUser = "duet-admin"
 	bootstrapUser     = "duet-bootstrap"
+	// kwokUser has the rights of kwokRole.
+	kwokUser = "duet-kwok"
 	// mastersGroup skips authorization. It is used in memory, only to write the binding of AdministratorsGroup.
 	mastersGroup = "system:masters"
 )
@@ -55,9 +63,16 @@ func certFile(dir, name string) string { file, _ := certs.Files(pkiDir(dir), nam
 
 func keyFile(dir, name string) string { _, file := certs.Files(pkiDir(dir), name); return file }
 
-// ensurePKI makes every authority, certificate and key that is missing or about to expire. Running components reload
-// the files.
-func ensurePKI(dir string) error {
+// componentClients are the certificates of the components that are clients of kube-apiserver, and the users in them.
+var componentClients = map[string]struct{ name, user string }{
+	ControllerManager: {controllerManagerClient, "system:kube-controller-manager"},
+	Scheduler:         {schedulerClient, "system:kube-scheduler"},
+	Kwok:              {kwokClient, kwokUser},
+}
+
+// ensurePKI makes every authority, certificate and key of the components that is missing or about to expire. Running
+// components reload the files.
+func ensurePKI(dir string, components []string) error {
 	pki := pkiDir(dir)
 	authorities := map[string]*certs.CA{}
 	for _, name := range []string{ClusterCA, ClientCA, FrontProxyCA, EtcdCA} {
@@ -67,23 +82,32 @@ func ensurePKI(dir string) error {
 		}
 		authorities[name] = ca
 	}
-	for _, serving := range []struct {
-		name, ca string
-		hosts    []string
-	}{
-		{APIServer, ClusterCA, []string{"127.0.0.1", "localhost", "kubernetes", "kubernetes.default",
-			"kubernetes.default.svc", "kubernetes.default.svc.cluster.local", serviceClusterIP}},
-		{ControllerManager, ClusterCA, []string{"127.0.0.1", "localhost"}},
-		{etcdServer, EtcdCA, []string{"127.0.0.1", "localhost"}},
-	} {
-		if _, _, err := certs.EnsureServingFiles(pki, serving.name, authorities[serving.ca], serving.hosts...); err != nil {
+	local := []string{"127.0.0.1", "localhost"}
+	if _, _, err := certs.EnsureServingFiles(pki, etcdServer, authorities[EtcdCA], local...); err != nil {
+		return err
+	}
+	for _, name := range components {
+		hosts := local
+		switch name {
+		case Etcd:
+			continue
+		case APIServer:
+			hosts = append(slices.Clone(local), "kubernetes", "kubernetes.default", "kubernetes.default.svc",
+				"kubernetes.default.svc.cluster.local", serviceClusterIP)
+		}
+		if _, _, err := certs.EnsureServingFiles(pki, name, authorities[ClusterCA], hosts...); err != nil {
 			return err
+		}
+		if client, ok := componentClients[name]; ok {
+			if _, _, err := certs.EnsureClientFiles(pki, client.name, authorities[ClientCA], client.user); err != nil {
+				return err
+			}
 		}
 	}
 	for _, client := range []struct{ name, ca, user string }{
 		{EtcdClient, EtcdCA, EtcdClient},
 		{FrontProxyClient, FrontProxyCA, FrontProxyClient},
-		{controllerManagerClient, ClientCA, "system:kube-controller-manager"},
+		{kubeletClient, ClientCA, "kube-apiserver-kubelet-client"},
 	} {
 		if _, _, err := certs.EnsureClientFiles(pki, client.name, authorities[client.ca], client.user); err != nil {
 			return err

@@ -72,10 +72,10 @@ func (s *starter) probe(name string) (*rest.Config, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	if name == ControllerManager {
-		return config, "/healthz", nil
+	if name == APIServer {
+		return config, "/readyz", nil
 	}
-	return config, "/readyz", nil
+	return config, "/healthz", nil
 }
 
 func get(ctx context.Context, client *http.Client, url string) error {
@@ -172,8 +172,12 @@ func (s *starter) awaitUsable(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.await(ctx, ControllerManager, "to make the default service account", func(ctx context.Context) error {
+	err = s.await(ctx, ControllerManager, "to make the default service account", func(ctx context.Context) error {
 		_, err := client.CoreV1().ServiceAccounts(metav1.NamespaceDefault).Get(ctx, "default", metav1.GetOptions{})
 		return err
 	})
+	if err != nil || s.state.Nodes == 0 {
+		return err
+	}
+	return s.await(ctx, Kwok, "to make the nodes ready", func(ctx context.Context) error { return nodesReady(ctx, client) })
 }

@@ -35,6 +35,7 @@ func environment() []string { return []string{"NO_PROXY=*", "no_proxy=*"} }
 // what people run.
 func spec(dir, name, path string, ports map[string]int, extra []string) process.Spec {
 	var args []string
+	env := environment()
 	switch name {
 	case Etcd:
 		args = EtcdConfig{
@@ -45,8 +46,12 @@ func spec(dir, name, path string, ports map[string]int, extra []string) process.
 		args = apiServerArgs(dir, ports[Etcd], ports[APIServer])
 	case ControllerManager:
 		args = controllerManagerArgs(dir, ports[ControllerManager])
+	case Scheduler:
+		args = schedulerArgs(dir, ports[Scheduler])
+	case Kwok:
+		args, env = kwokArgs(dir, ports[Kwok]), append(env, kwokEnvironment(dir)...)
 	}
-	return process.Spec{Name: name, Path: path, Args: append(args, extra...), Env: environment(), Dir: dir}
+	return process.Spec{Name: name, Path: path, Args: append(args, extra...), Env: env, Dir: dir}
 }
 
 func apiServerArgs(dir string, etcdPort, port int) []string {
@@ -73,6 +78,11 @@ func apiServerArgs(dir string, etcdPort, port int) []string {
 		"--proxy-client-key-file=" + keyFile(dir, FrontProxyClient),
 		// A Service of type ExternalName is how a server on this machine is reached; routing to endpoints refuses it.
 		"--enable-aggregator-routing=false",
+		// The nodes, as for logs.
+		"--kubelet-client-certificate=" + certFile(dir, kubeletClient),
+		"--kubelet-client-key=" + keyFile(dir, kubeletClient),
+		"--kubelet-certificate-authority=" + certFile(dir, ClusterCA),
+		"--kubelet-preferred-address-types=InternalIP,ExternalIP,Hostname",
 		"--authorization-mode=RBAC",
 		"--service-account-issuer=" + issuer,
 		"--service-account-key-file=" + filepath.Join(pkiDir(dir), serviceAccountKey+".pub"),
@@ -90,34 +100,42 @@ func apiServerArgs(dir string, etcdPort, port int) []string {
 	}
 }
 
-func controllerManagerArgs(dir string, port int) []string {
-	kubeconfig := controllerManagerKubeconfig(dir)
+// serverArgs of a component that is a client of kube-apiserver, and asks it who may see the component's own state.
+func serverArgs(dir, name string, port int) []string {
+	kubeconfig := clientKubeconfig(dir, name)
 	return []string{
 		"--kubeconfig=" + kubeconfig,
 		"--authentication-kubeconfig=" + kubeconfig,
 		"--authorization-kubeconfig=" + kubeconfig,
 		"--bind-address=127.0.0.1",
 		fmt.Sprintf("--secure-port=%d", port),
-		"--tls-cert-file=" + certFile(dir, ControllerManager),
-		"--tls-private-key-file=" + keyFile(dir, ControllerManager),
+		"--tls-cert-file=" + certFile(dir, name),
+		"--tls-private-key-file=" + keyFile(dir, name),
 		"--client-ca-file=" + certFile(dir, ClientCA),
 		"--requestheader-client-ca-file=" + certFile(dir, FrontProxyCA),
 		"--requestheader-allowed-names=" + FrontProxyClient,
-		"--root-ca-file=" + certFile(dir, ClusterCA),
-		"--service-account-private-key-file=" + keyFile(dir, serviceAccountKey),
-		"--cluster-signing-cert-file=" + certFile(dir, ClientCA),
-		"--cluster-signing-key-file=" + keyFile(dir, ClientCA),
-		// Each controller with its own service account, and so with its own rights, as in a real cluster.
-		"--use-service-account-credentials=true",
 		// There is one, and after a kill nothing should wait for the lease of the dead one to end.
 		"--leader-elect=false",
-		// The default of 20 requests a second makes the first start, which creates 40 service accounts, wait for seconds.
+		// The defaults make the first start, and every burst, wait for seconds.
 		"--kube-api-qps=100",
 		"--kube-api-burst=200",
-		// The default is a system directory, which it creates.
-		"--flex-volume-plugin-dir=" + filepath.Join(dir, "flexvolume"),
 	}
 }
+
+func controllerManagerArgs(dir string, port int) []string {
+	return append(serverArgs(dir, ControllerManager, port),
+		"--root-ca-file="+certFile(dir, ClusterCA),
+		"--service-account-private-key-file="+keyFile(dir, serviceAccountKey),
+		"--cluster-signing-cert-file="+certFile(dir, ClientCA),
+		"--cluster-signing-key-file="+keyFile(dir, ClientCA),
+		// Each controller with its own service account, and so with its own rights, as in a real cluster.
+		"--use-service-account-credentials=true",
+		// The default is a system directory, which it creates.
+		"--flex-volume-plugin-dir="+filepath.Join(dir, "flexvolume"),
+	)
+}
+
+func schedulerArgs(dir string, port int) []string { return serverArgs(dir, Scheduler, port) }
 
 func auditPolicyFile(dir string) string { return filepath.Join(dir, "audit-policy.yaml") }
 

@@ -1,12 +1,14 @@
 package controlplane
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -61,6 +63,9 @@ func newStarter(ctx context.Context, options Options) (*starter, error) {
 	if options.Dir == "" {
 		return nil, errors.New("could not start a control plane: it needs a directory")
 	}
+	if options.Nodes < 0 || (options.Nodes > 0 && !options.Kwok) {
+		return nil, fmt.Errorf("could not start a control plane: %d nodes need Kwok, and a number above 0", options.Nodes)
+	}
 	if options.Name == "" {
 		options.Name = "default"
 	}
@@ -92,7 +97,7 @@ func (s *starter) start(ctx context.Context) (*ControlPlane, error) {
 		return nil, err
 	}
 	begin := time.Now()
-	for _, name := range Components() {
+	for _, name := range s.state.Components() {
 		if err := s.startComponent(ctx, name); err != nil {
 			return nil, err
 		}
@@ -126,9 +131,17 @@ func (s *starter) prepare(ctx context.Context) error {
 		}
 		state.Socket, state.Supervisor = client.Socket(), &Supervisor{PID: info.PID, StartedAt: info.StartedAt}
 	}
+	if s.Kwok {
+		state.Nodes = cmp.Or(s.Nodes, state.Nodes, DefaultNodes)
+	}
 	s.state = state
-	if err := ensurePKI(s.dir); err != nil {
+	if err := ensurePKI(s.dir, state.Components()); err != nil {
 		return err
+	}
+	if state.Nodes > 0 {
+		if err := writeKwokConfig(s.dir); err != nil {
+			return err
+		}
 	}
 	return writeAuditPolicy(s.dir)
 }
@@ -169,8 +182,8 @@ func (s *starter) tryComponent(ctx context.Context, name, path string) error {
 		if err := writeAdminKubeconfig(s.dir, url, s.Name); err != nil {
 			return err
 		}
-	case ControllerManager:
-		if err := writeControllerManagerKubeconfig(s.dir, url); err != nil {
+	default:
+		if err := writeClientKubeconfig(s.dir, name, url); err != nil {
 			return err
 		}
 	}
@@ -185,8 +198,11 @@ func (s *starter) tryComponent(ctx context.Context, name, path string) error {
 	if err := s.awaitReady(ctx, name); err != nil {
 		return err
 	}
-	if name == APIServer {
+	switch name {
+	case APIServer:
 		return s.bindAdministrators(ctx)
+	case Scheduler:
+		return s.prepareNodes(ctx)
 	}
 	return nil
 }
@@ -211,7 +227,7 @@ func (s *starter) choosePort(ctx context.Context, name string) error {
 // stopComponents is Stop for a Runner of the caller.
 func (s *starter) stopComponents(ctx context.Context) error {
 	var errs []error
-	for _, name := range []string{ControllerManager, APIServer, Etcd} {
+	for _, name := range slices.Backward(s.state.Components()) {
 		err := s.runner.Stop(ctx, name)
 		var unknown *process.UnknownError
 		if err != nil && !errors.As(err, &unknown) {

@@ -20,6 +20,8 @@ type State struct {
 	// Ports on the loopback address, by component. They are used again as long as they are free, so that clients find
 	// the control plane where it was.
 	Ports map[string]int `json:"ports"`
+	// Nodes is the number of fake nodes. 0 means that there is neither a node nor a scheduler.
+	Nodes int `json:"nodes,omitempty"`
 	// Socket of the supervising program; empty when the control plane runs inside a program without one.
 	Socket     string      `json:"socket,omitempty"`
 	Supervisor *Supervisor `json:"supervisor,omitempty"`
@@ -29,6 +31,14 @@ type State struct {
 type Supervisor struct {
 	PID       int       `json:"pid"`
 	StartedAt time.Time `json:"startedAt"`
+}
+
+// Components that a control plane with this state consists of, in the order in which they start.
+func (s State) Components() []string {
+	if s.Nodes == 0 {
+		return Components()
+	}
+	return append(Components(), Scheduler, Kwok)
 }
 
 // stateName also marks a directory as one of Duet's.
