@@ -31,6 +31,10 @@ const tokenLifetime = 30 * 24 * time.Hour
 // Ports and certificates are remembered below the control plane's directory, so that installing twice gives the same
 // plan twice.
 type Environment struct {
+	// Amend, if it is set, has the last word on how a form's processes are run. It is for who tries other settings than a
+	// form plans: encryption at rest, an audit policy, a small quota.
+	Amend func(process.Spec) process.Spec
+
 	controlPlane *controlplane.ControlPlane
 	config       *rest.Config
 	binaries     string
@@ -70,6 +74,18 @@ func NewEnvironment(controlPlane *controlplane.ControlPlane, binaries string) (*
 
 // Config is an administrator's access to the control plane.
 func (e *Environment) Config() *rest.Config { return rest.CopyConfig(e.config) }
+
+// Plan is a form's plan with the processes as they are run here.
+func (e *Environment) Plan(ctx context.Context, form Implementation, profile string) (*Plan, error) {
+	plan, err := form.Plan(ctx, e, profile)
+	if err != nil || e.Amend == nil {
+		return plan, err
+	}
+	for i, spec := range plan.Processes {
+		plan.Processes[i] = e.Amend(spec)
+	}
+	return plan, nil
+}
 
 // ControlPlane is what is installed to.
 func (e *Environment) ControlPlane() *controlplane.ControlPlane { return e.controlPlane }

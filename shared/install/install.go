@@ -67,7 +67,7 @@ func (i *Installer) Install(ctx context.Context, formName, profileFlag string) e
 		return err
 	}
 
-	plan, err := form.Plan(ctx, i.Env, profile)
+	plan, err := i.Env.Plan(ctx, form, profile)
 	if err != nil {
 		return err
 	}
@@ -167,7 +167,7 @@ func (i *Installer) prune(ctx context.Context, form Implementation, current stri
 		if profile == current {
 			continue
 		}
-		other, err := form.Plan(ctx, i.Env, profile)
+		other, err := i.Env.Plan(ctx, form, profile)
 		if err != nil {
 			return err
 		}

@@ -44,7 +44,7 @@ func (i *Installer) Uninstall(ctx context.Context, deleteData bool) (Uninstalled
 	if err != nil {
 		return Uninstalled{}, err
 	}
-	plan, err := form.Plan(ctx, i.Env, profile)
+	plan, err := i.Env.Plan(ctx, form, profile)
 	if err != nil {
 		return Uninstalled{}, err
 	}
