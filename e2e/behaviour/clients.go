@@ -11,12 +11,12 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/metadata"
+	"k8s.io/kubectl/pkg/cmd/patch"
 	explain "k8s.io/kubectl/pkg/explain/v2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -249,7 +249,8 @@ func kubectlPatch(ctx context.Context, s *Subject) (Observation, error) {
 	if _, err := s.create(ctx, fixture.Instance("db")); err != nil {
 		return Observation{}, err
 	}
-	if err := s.kubectl().patch(`{"spec":{"replicas":3}}`, "mysqlinstance", "db"); err != nil {
+	_, err := s.kubectl().run(ctx, patch.NewCmdPatch, "mysqlinstance", "db", "-p", `{"spec":{"replicas":3}}`)
+	if err != nil {
 		return observed("failed: %s", firstClause(err.Error()))
 	}
 	object, err := s.read(ctx)
@@ -266,11 +267,17 @@ func firstClause(message string) string {
 }
 
 func kubectlApply(ctx context.Context, s *Subject) (Observation, error) {
-	manifest := func(value string) *unstructured.Unstructured {
-		return fixture.Instance("db", fixture.With("metadata.namespace", s.Namespace),
-			fixture.With("spec.parameters", []any{parameter("max_connections", value)}))
+	apply := func(value string) error {
+		file, remove, err := s.kubectl().file(fixture.Instance("db", fixture.With("metadata.namespace", s.Namespace),
+			fixture.With("spec.parameters", []any{parameter("max_connections", value)})))
+		if err != nil {
+			return err
+		}
+		defer remove()
+		_, err = s.kubectl().run(ctx, newApply, "-f", file)
+		return err
 	}
-	if err := s.kubectl().apply(manifest("200")); err != nil {
+	if err := apply("200"); err != nil {
 		return Observation{}, err
 	}
 	first, err := s.read(ctx)
@@ -285,7 +292,7 @@ func kubectlApply(ctx context.Context, s *Subject) (Observation, error) {
 	if err != nil {
 		return Observation{}, err
 	}
-	if err := s.kubectl().apply(manifest("300")); err != nil {
+	if err := apply("300"); err != nil {
 		return Observation{}, err
 	}
 	object, err := s.read(ctx)

@@ -1,10 +1,16 @@
 package behaviour
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -16,62 +22,102 @@ import (
 	"k8s.io/client-go/restmapper"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
-	"k8s.io/kubectl/pkg/cmd/apply"
-	"k8s.io/kubectl/pkg/cmd/patch"
 	cmdutil "k8s.io/kubectl/pkg/cmd/util"
 )
 
 // kubectl runs kubectl's own commands in this process, so that a row needs no binary and its requests are recorded.
-// The commands end the process on an error; their options do not, so it is the options that are run.
 type kubectl struct {
 	config    *rest.Config
 	namespace string
+	// told, if given, is called with everything that was printed so far, each time that a command prints.
+	told func(printed string)
 }
 
 func (s *Subject) kubectl() kubectl { return kubectl{config: s.Config, namespace: s.Namespace} }
 
-func (k kubectl) patch(patchText string, args ...string) error {
-	streams := genericiooptions.NewTestIOStreamsDiscard()
-	factory := cmdutil.NewFactory(k)
-	options := patch.NewPatchOptions(streams)
-	options.Patch = patchText
-	if err := options.Complete(factory, patch.NewCmdPatch(factory, streams), args); err != nil {
-		return fmt.Errorf("could not prepare kubectl patch: %w", err)
-	}
-	if err := options.Validate(); err != nil {
-		return fmt.Errorf("could not prepare kubectl patch: %w", err)
-	}
-	return options.RunPatch()
+// newCommand is how kubectl's packages make a command.
+type newCommand func(cmdutil.Factory, genericiooptions.IOStreams) *cobra.Command
+
+// failure is how a command ends that would have ended the process.
+type failure string
+
+// failInstead has kubectl's commands panic where they would end the process. It is a setting of the whole process.
+var failInstead = sync.OnceFunc(func() {
+	cmdutil.BehaviorOnFatal(func(message string, _ int) { panic(failure(message)) })
+})
+
+// run runs one command and returns what it prints. Its requests end when the context does: a command that watches ends
+// in this way only. An error is what kubectl tells its user.
+func (k kubectl) run(ctx context.Context, make newCommand, args ...string) (printed string, err error) {
+	failInstead()
+	k.config = rest.CopyConfig(k.config)
+	k.config.Wrap(func(next http.RoundTripper) http.RoundTripper { return bound{ctx: ctx, next: next} })
+	streams, _, _, complaints := genericiooptions.NewTestIOStreams()
+	out := &printer{told: k.told}
+	streams.Out = out
+	defer func() {
+		printed = out.text.String()
+		reason := recover()
+		if reason == nil {
+			return
+		}
+		message, ok := reason.(failure)
+		if !ok {
+			panic(reason)
+		}
+		err = errors.New(strings.TrimPrefix(strings.TrimSpace(complaints.String()+string(message)), "error: "))
+	}()
+	command := make(cmdutil.NewFactory(k), streams)
+	root := &cobra.Command{Use: "kubectl", SilenceErrors: true, SilenceUsage: true} // some name their parent as the manager
+	root.AddCommand(command)
+	root.SetArgs(append([]string{command.Name()}, args...))
+	root.SetOut(streams.ErrOut)
+	root.SetErr(streams.ErrOut)
+	return "", root.ExecuteContext(ctx)
 }
 
-func (k kubectl) apply(object *unstructured.Unstructured) error {
-	dir, err := os.MkdirTemp("", "duet-apply-")
-	if err != nil {
-		return fmt.Errorf("could not create a directory for the manifest: %w", err)
+// printer is a command's standard output.
+type printer struct {
+	text bytes.Buffer
+	told func(string)
+}
+
+func (p *printer) Write(content []byte) (int, error) {
+	p.text.Write(content)
+	if p.told != nil {
+		p.told(p.text.String())
 	}
-	defer os.RemoveAll(dir)
+	return len(content), nil
+}
+
+// bound ends requests with a context of its own: most commands of kubectl take none.
+type bound struct {
+	ctx  context.Context
+	next http.RoundTripper
+}
+
+func (b bound) RoundTrip(request *http.Request) (*http.Response, error) {
+	return b.next.RoundTrip(request.WithContext(b.ctx))
+}
+
+// file writes an object's manifest to a file, and returns its name and what removes it.
+func (k kubectl) file(object *unstructured.Unstructured) (string, func(), error) {
+	dir, err := os.MkdirTemp("", "duet-kubectl-")
+	if err != nil {
+		return "", nil, fmt.Errorf("could not create a directory for the manifest: %w", err)
+	}
+	remove := func() { _ = os.RemoveAll(dir) }
 	manifest, err := json.Marshal(object)
 	if err != nil {
-		return fmt.Errorf("could not encode the manifest: %w", err)
+		remove()
+		return "", nil, fmt.Errorf("could not encode the manifest: %w", err)
 	}
 	file := filepath.Join(dir, "manifest.json")
 	if err := os.WriteFile(file, manifest, 0o600); err != nil {
-		return fmt.Errorf("could not write the manifest: %w", err)
+		remove()
+		return "", nil, fmt.Errorf("could not write the manifest: %w", err)
 	}
-	flags := apply.NewApplyFlags(genericiooptions.NewTestIOStreamsDiscard())
-	command := &cobra.Command{Use: "apply"}
-	flags.AddFlags(command)
-	if err := command.Flags().Set("filename", file); err != nil {
-		return fmt.Errorf("could not prepare kubectl apply: %w", err)
-	}
-	options, err := flags.ToOptions(cmdutil.NewFactory(k), command, "kubectl", nil)
-	if err != nil {
-		return fmt.Errorf("could not prepare kubectl apply: %w", err)
-	}
-	if err := options.Validate(); err != nil {
-		return fmt.Errorf("could not prepare kubectl apply: %w", err)
-	}
-	return options.Run()
+	return file, remove, nil
 }
 
 // The rest gives kubectl's factory the row's access instead of a kubeconfig file.
@@ -91,7 +137,8 @@ func (k kubectl) ToRESTMapper() (meta.RESTMapper, error) {
 	if err != nil {
 		return nil, err
 	}
-	return restmapper.NewDeferredDiscoveryRESTMapper(client), nil
+	mapper := restmapper.NewDeferredDiscoveryRESTMapper(client)
+	return restmapper.NewShortcutExpander(mapper, client, func(string) {}), nil
 }
 
 func (k kubectl) ToRawKubeConfigLoader() clientcmd.ClientConfig {

@@ -19,6 +19,7 @@ const (
 	Subresource Group = "Subresources"
 	Storage     Group = "Storage"
 	Security    Group = "Security"
+	Failures    Group = "Failure modes"
 	Operations  Group = "Operations"
 	Clients     Group = "Clients"
 )
@@ -96,7 +97,8 @@ func Rows() []Row {
 		subresourceRows,
 		storageRows,
 		securityRows,
-		clientRows,
+		outageRows,
+		clientRows, commandRows,
 	)
 }
 
