@@ -2,12 +2,18 @@ package report_test
 
 import (
 	"bytes"
+	"encoding/csv"
+	"encoding/json"
 	"encoding/xml"
+	"math"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/onsi/ginkgo/v2/reporters"
+	"golang.org/x/perf/benchfmt"
 
 	"github.com/duet-api/duet/bench/report"
 	"github.com/duet-api/duet/e2e/behaviour"
@@ -94,5 +100,76 @@ func TestComparisonHoldsTogether(t *testing.T) {
 		if !strings.Contains(page, "## "+question.Title) {
 			t.Errorf("the question %s is missing", question.Title)
 		}
+	}
+}
+
+// What benchstat reads is what the rows say, with one line for each round.
+func TestBenchTextIsReadByItsOwnReader(t *testing.T) {
+	run := fixture()
+	var out bytes.Buffer
+	if err := report.WriteBenchText(&out, run); err != nil {
+		t.Fatal(err)
+	}
+	reader := benchfmt.NewReader(&out, "bench.txt")
+	lines := 0
+	for reader.Scan() {
+		switch record := reader.Result().(type) {
+		case *benchfmt.SyntaxError:
+			t.Fatalf("%v", record)
+		case *benchfmt.Result:
+			row := run.Bench.Rows[lines]
+			if want := "/arm=" + row.Arm; !strings.HasSuffix(string(record.Name), want) {
+				t.Fatalf("line %d is %s, want one that ends in %s", lines, record.Name, want)
+			}
+			if got, ok := record.Value("p50-sec"); !ok || math.Abs(got*1e9-float64(row.Latency.P50)) > 1 {
+				t.Fatalf("line %d has p50 %v s, want %d ns", lines, got, row.Latency.P50)
+			}
+			lines++
+		}
+	}
+	if err := reader.Err(); err != nil || lines != len(run.Bench.Rows) {
+		t.Errorf("read %d lines (error %v), want %d", lines, err, len(run.Bench.Rows))
+	}
+}
+
+func TestCSVHasALineForEachRow(t *testing.T) {
+	run := fixture()
+	var out bytes.Buffer
+	if err := report.WriteCSV(&out, run); err != nil {
+		t.Fatal(err)
+	}
+	records, err := csv.NewReader(&out).ReadAll()
+	if err != nil || len(records) != len(run.Bench.Rows)+1 {
+		t.Fatalf("read %d lines (error %v), want a header and %d", len(records), err, len(run.Bench.Rows))
+	}
+	column := slices.Index(records[0], "p50_ns")
+	if got, want := records[1][column], strconv.FormatInt(run.Bench.Rows[0].Latency.P50, 10); got != want {
+		t.Errorf("the first p50 is %s, want %s", got, want)
+	}
+}
+
+func TestPerfDashHasAnItemForEachDistribution(t *testing.T) {
+	run := fixture()
+	var out bytes.Buffer
+	if err := report.WritePerfDash(&out, run); err != nil {
+		t.Fatal(err)
+	}
+	var data struct {
+		Version   string
+		DataItems []struct {
+			Data   map[string]float64
+			Unit   string
+			Labels map[string]string
+		}
+	}
+	if err := json.Unmarshal(out.Bytes(), &data); err != nil {
+		t.Fatal(err)
+	}
+	if data.Version != "v1" || len(data.DataItems) != len(run.Bench.Summaries) {
+		t.Fatalf("version %q with %d items, want v1 with %d", data.Version, len(data.DataItems), len(run.Bench.Summaries))
+	}
+	first := run.Bench.Summaries[0]
+	if got, want := data.DataItems[0].Data["Perc99"], float64(first.Pooled.P99)/1e6; got != want {
+		t.Errorf("Perc99 of %s is %v ms, want %v", first.Arm, got, want)
 	}
 }

@@ -355,7 +355,9 @@ func TestWriteMakesAllFiles(t *testing.T) {
 	for _, entry := range entries {
 		got = append(got, entry.Name())
 	}
-	if diff := cmp.Diff([]string{"junit.xml", "report.html", "report.md", "results.json"}, got); diff != "" {
+	if diff := cmp.Diff([]string{
+		"bench.txt", "junit.xml", "perfdash.json", "report.html", "report.md", "results.csv", "results.json",
+	}, got); diff != "" {
 		t.Errorf("unexpected files (-want +got):\n%s", diff)
 	}
 	file := filepath.Join(dir, "results.json")

@@ -12,17 +12,23 @@ import (
 // Paths are the files of a report.
 type Paths struct {
 	HTML, Markdown, JSON string
-	// JUnit has the behaviour checks, and no benchmark.
+	// JUnit has the behaviour checks; there is none without them.
 	JUnit string
+	// BenchText, CSV and PerfDash have the benchmark for other programs: benchstat, a spreadsheet, perf-dash. There are
+	// none without one.
+	BenchText, CSV, PerfDash string
 }
 
 // PathsIn are the paths of the files that Write makes in a directory.
 func PathsIn(dir string) Paths {
 	return Paths{
-		HTML:     filepath.Join(dir, "report.html"),
-		Markdown: filepath.Join(dir, "report.md"),
-		JSON:     filepath.Join(dir, "results.json"),
-		JUnit:    filepath.Join(dir, "junit.xml"),
+		HTML:      filepath.Join(dir, "report.html"),
+		Markdown:  filepath.Join(dir, "report.md"),
+		JSON:      filepath.Join(dir, "results.json"),
+		JUnit:     filepath.Join(dir, "junit.xml"),
+		BenchText: filepath.Join(dir, "bench.txt"),
+		CSV:       filepath.Join(dir, "results.csv"),
+		PerfDash:  filepath.Join(dir, "perfdash.json"),
 	}
 }
 
@@ -32,15 +38,23 @@ func Write(dir string, run Run) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("could not make the directory of the report: %w", err)
 	}
+	checked, measured := len(run.Matrix) > 0, run.Bench != nil
 	for _, part := range []struct {
 		path  string
+		has   bool
 		write func(io.Writer, Run) error
 	}{
-		{paths.JSON, WriteJSON}, // first: if a page cannot be made, the data is safe
-		{paths.Markdown, WriteMarkdown},
-		{paths.HTML, WriteHTML},
-		{paths.JUnit, WriteJUnit},
+		{paths.JSON, true, WriteJSON}, // first: if a page cannot be made, the data is safe
+		{paths.Markdown, true, WriteMarkdown},
+		{paths.HTML, true, WriteHTML},
+		{paths.JUnit, checked, WriteJUnit},
+		{paths.BenchText, measured, WriteBenchText},
+		{paths.CSV, measured, WriteCSV},
+		{paths.PerfDash, measured, WritePerfDash},
 	} {
+		if !part.has {
+			continue
+		}
 		var buffer bytes.Buffer
 		if err := part.write(&buffer, run); err != nil {
 			return fmt.Errorf("could not write %s: %w", part.path, err)
