@@ -13,7 +13,9 @@ import (
 
 func TestJob(t *testing.T) {
 	cronJob := &batchv1.CronJob{
-		ObjectMeta: metav1.ObjectMeta{Name: "db-backup", Namespace: "shop", UID: "cron-uid", Labels: map[string]string{"on": "cron"}},
+		ObjectMeta: metav1.ObjectMeta{
+			Name: "db-backup", Namespace: "shop", UID: "cron-uid", Labels: map[string]string{"on": "cron"},
+		},
 		Spec: batchv1.CronJobSpec{
 			Schedule: "0 3 * * *",
 			Suspend:  new(true),

@@ -43,7 +43,7 @@ formatted() {
 
 scripts() {
 	local script
-	for script in shared/hack/*.sh .ci/run; do bash -n "$script" || return 1; done
+	for script in shared/hack/*.sh shared/backup/*.sh .ci/run; do bash -n "$script" || return 1; done
 }
 
 check "generated code" generated
