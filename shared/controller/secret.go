@@ -10,21 +10,19 @@ import (
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 
 	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
+	"github.com/duet-api/duet/shared/names"
 )
 
 const (
 	// generatedKey is the key of the password in the generated Secret.
-	generatedKey = "password"
+	generatedKey = names.RootSecretKey
 	// passwordBytes of randomness in a generated password: 32 characters once encoded.
 	passwordBytes = 24
 )
 
 // rootSecretRef is where the root password is: in the Secret that the spec names, or in the generated one.
 func rootSecretRef(instance *v1.MySQLInstance) v1.SecretKeyReference {
-	if instance.Spec.Credentials != nil {
-		return instance.Spec.Credentials.RootSecretRef
-	}
-	return v1.SecretKeyReference{Name: namesOf(instance).rootSecret, Key: generatedKey}
+	return names.RootSecretRef(instance)
 }
 
 // rootSecret is what the controller keeps of the generated Secret: its labels and its owner, not its data. The password

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 )
 
 // MaxBaseLength leaves room for the longest suffix within 63 characters (52 for a CronJob), and for the hash that the
@@ -50,8 +52,11 @@ func Labels(instance string) map[string]string {
 // Server is the pod of an ordinal, as the StatefulSet controller names it.
 func Server(instance string, ordinal int) string { return Base(instance) + "-" + strconv.Itoa(ordinal) }
 
-// ServerContainer is the container of a server's pod that runs MySQL.
-const ServerContainer = "mysql"
+// The container of a server's pod that runs MySQL, and the port that it listens on.
+const (
+	ServerContainer = "mysql"
+	ServerPort      = 3306
+)
 
 // RootSecret is the Secret with the root password that the controller makes if the spec names none.
 func RootSecret(instance string) string {
@@ -59,6 +64,17 @@ func RootSecret(instance string) string {
 		return name
 	}
 	return Base(instance) + "-root"
+}
+
+// RootSecretKey of the password in that Secret.
+const RootSecretKey = "password"
+
+// RootSecretRef is where the root password is: in the Secret that the spec names, or in the one that the controller made.
+func RootSecretRef(instance *v1.MySQLInstance) v1.SecretKeyReference {
+	if instance.Spec.Credentials != nil {
+		return instance.Spec.Credentials.RootSecretRef
+	}
+	return v1.SecretKeyReference{Name: RootSecret(instance.Name), Key: RootSecretKey}
 }
 
 // Backup of an instance: its CronJob, the claim of the volume with its backups, and the ConfigMap with their scripts.
