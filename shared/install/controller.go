@@ -31,7 +31,7 @@ func controllerPlan(env *Environment) (*Plan, error) {
 	return &Plan{
 		Prerequisites: rbac,
 		Processes: []process.Spec{
-			config.LocalProcess(path, env.KubeconfigFile(config.Name), addresses[0], addresses[1], true),
+			config.LocalProcess(path, env.KubeconfigFile(config.Name), addresses[0], addresses[1], env.podsRun()),
 		},
 	}, nil
 }

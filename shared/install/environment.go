@@ -93,6 +93,9 @@ func (e *Environment) ControlPlane() *controlplane.ControlPlane { return e.contr
 // Runner runs the processes.
 func (e *Environment) Runner() process.Runner { return e.controlPlane.Runner() }
 
+// podsRun says whether there are servers in the pods. On fake nodes there are none.
+func (e *Environment) podsRun() bool { return !e.controlPlane.FakeNodes() }
+
 // Etcd is the control plane's own etcd.
 func (e *Environment) Etcd() controlplane.EtcdAccess { return e.controlPlane.Etcd() }
 
