@@ -10,6 +10,7 @@ import (
 
 	"github.com/duet-api/duet/e2e/badinput"
 	"github.com/duet-api/duet/e2e/fixture"
+	"github.com/duet-api/duet/e2e/suite"
 	"github.com/duet-api/duet/shared/controlplane"
 	"github.com/duet-api/duet/shared/install"
 )
@@ -79,7 +80,7 @@ func installSpecs(s *site) {
 }
 
 func other(form install.Implementation) install.Implementation {
-	for _, candidate := range forms {
+	for _, candidate := range suite.Forms {
 		if candidate.Name() != form.Name() {
 			return candidate
 		}

@@ -2,11 +2,9 @@ package e2e_test
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"regexp"
 	"strings"
-	"syscall"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -16,6 +14,7 @@ import (
 
 	"github.com/duet-api/duet/e2e/behaviour"
 	"github.com/duet-api/duet/e2e/fixture"
+	"github.com/duet-api/duet/e2e/suite"
 	"github.com/duet-api/duet/e2e/wire"
 	"github.com/duet-api/duet/shared/controlplane"
 	"github.com/duet-api/duet/shared/install"
@@ -30,28 +29,11 @@ type site struct {
 	client *wire.Client
 }
 
-// open starts the control plane and installs the form. Both are gone when the container that called it ends, and so is
-// every process: that is checked.
+// open starts the control plane and installs the form.
 func (s *site) open(ctx context.Context) {
 	GinkgoHelper()
-	started, err := behaviour.StartSite(ctx, behaviour.SiteOptions{
-		Form: s.form, Profile: s.profile, Forms: forms, Binaries: binaries,
-		Plane:    controlplane.Options{Name: s.form.Name(), Dir: GinkgoT().TempDir(), Out: GinkgoWriter},
-		Progress: func(format string, args ...any) { By(fmt.Sprintf(format, args...)) },
-	})
-	if started != nil {
-		DeferCleanup(func(ctx context.Context) {
-			before, err := started.Plane.Runner().List(ctx)
-			Expect(err).NotTo(HaveOccurred())
-			Expect(started.Stop(ctx)).To(Succeed())
-			for _, status := range before {
-				Expect(syscall.Kill(status.PID, 0)).To(MatchError(syscall.ESRCH), "%s is still there", status.Spec.Name)
-			}
-		})
-	}
-	Expect(err).NotTo(HaveOccurred())
-	s.Site = started
-	Expect(s.Install(ctx)).To(Succeed())
+	s.Site = suite.Open(ctx, s.form, s.profile, binaries, controlplane.Options{})
+	var err error
 	s.client, err = wire.New(s.Config())
 	Expect(err).NotTo(HaveOccurred())
 }
@@ -122,26 +104,4 @@ func (s *site) panics(ctx context.Context) map[string][]string {
 		}
 	}
 	return found
-}
-
-// shownLines of each log are shown with a failure.
-const shownLines = 20
-
-// showLogs adds the end of every process's log to the report: the files go with the control plane.
-func (s *site) showLogs(ctx context.Context) {
-	if s.Site == nil {
-		return // it did not start, and has said why
-	}
-	statuses, err := s.Plane.Runner().List(ctx)
-	if err != nil {
-		AddReportEntry("processes", err.Error())
-		return
-	}
-	for _, status := range statuses {
-		tail, err := process.LogTail(status.LogFile, shownLines)
-		if err != nil {
-			tail = []string{err.Error()}
-		}
-		AddReportEntry(fmt.Sprintf("%s (%s)", status.Spec.Name, status.State), strings.Join(tail, "\n"))
-	}
 }

@@ -8,30 +8,15 @@ package e2e_test
 
 import (
 	"context"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
-	aggregatedimpl "github.com/duet-api/duet/aggregated-impl"
-	crdimpl "github.com/duet-api/duet/crd-impl"
 	"github.com/duet-api/duet/e2e/behaviour"
-	"github.com/duet-api/duet/shared/install"
+	"github.com/duet-api/duet/e2e/suite"
 )
-
-// programs that an installation runs, and the packages they are built from.
-var programs = map[string]string{
-	"duet-apiserver":  "./aggregated-impl/cmd/apiserver",
-	"crd-webhook":     "./crd-impl/cmd/crd-webhook",
-	"duet-controller": "./shared/cmd/controller",
-}
-
-// forms under test.
-var forms = install.Forms{crdimpl.Form{}, aggregatedimpl.Form{}}
 
 // binaries is the directory of the built programs.
 var binaries string
@@ -44,24 +29,10 @@ func TestEndToEnd(t *testing.T) {
 	RunSpecs(t, "End to end")
 }
 
-var _ = BeforeSuite(func() {
-	var err error
-	binaries, err = os.MkdirTemp("", "duet-e2e-bin-")
-	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(os.RemoveAll, binaries)
-	root, err := filepath.Abs("..")
-	Expect(err).NotTo(HaveOccurred())
-	for name, pkg := range programs {
-		By("building " + name)
-		build := exec.Command("go", "build", "-o", filepath.Join(binaries, name), pkg)
-		build.Dir = root
-		build.Stdout, build.Stderr = GinkgoWriter, GinkgoWriter
-		Expect(build.Run()).To(Succeed(), "could not build %s", pkg)
-	}
-})
+var _ = BeforeSuite(func() { binaries = suite.BuildPrograms("..") })
 
 var _ = Describe("Duet", func() {
-	for _, form := range forms {
+	for _, form := range suite.Forms {
 		for i, profile := range form.Profiles() {
 			Context(form.Name()+" "+profile, Ordered, ContinueOnFailure, Label(form.Name(), profile), func() {
 				site := &site{form: form, profile: profile}
@@ -69,7 +40,7 @@ var _ = Describe("Duet", func() {
 				BeforeAll(func(ctx context.Context) { site.open(ctx) })
 				JustAfterEach(func(ctx context.Context) {
 					if CurrentSpecReport().Failed() {
-						site.showLogs(ctx)
+						suite.ShowLogs(ctx, site.Site)
 					}
 				})
 

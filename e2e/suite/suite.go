@@ -1,0 +1,100 @@
+// Package suite is what the Ginkgo suites below e2e share: the forms, the programs built once, and control planes that
+// are gone, with every process, when the container that opened one ends. It exists apart from the suites because test
+// files cannot be imported.
+package suite
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	aggregatedimpl "github.com/duet-api/duet/aggregated-impl"
+	crdimpl "github.com/duet-api/duet/crd-impl"
+	"github.com/duet-api/duet/e2e/behaviour"
+	"github.com/duet-api/duet/shared/controlplane"
+	"github.com/duet-api/duet/shared/install"
+	"github.com/duet-api/duet/shared/process"
+)
+
+// Forms under test.
+var Forms = install.Forms{crdimpl.Form{}, aggregatedimpl.Form{}}
+
+// programs that an installation runs, and the packages they are built from.
+var programs = map[string]string{
+	"duet-apiserver":  "./aggregated-impl/cmd/apiserver",
+	"crd-webhook":     "./crd-impl/cmd/crd-webhook",
+	"duet-controller": "./shared/cmd/controller",
+}
+
+// BuildPrograms builds what an installation runs, for BeforeSuite, and returns the directory. It is gone when the suite
+// ends. The root of the module is given from where the suite is.
+func BuildPrograms(root string) string {
+	GinkgoHelper()
+	binaries, err := os.MkdirTemp("", "duet-e2e-bin-")
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(os.RemoveAll, binaries)
+	for name, pkg := range programs {
+		By("building " + name)
+		build := exec.Command("go", "build", "-o", filepath.Join(binaries, name), pkg)
+		build.Dir = root
+		build.Stdout, build.Stderr = GinkgoWriter, GinkgoWriter
+		Expect(build.Run()).To(Succeed(), "could not build %s", pkg)
+	}
+	return binaries
+}
+
+// Open starts a control plane and installs a form there. Both are gone when the container that called it ends, and so
+// is every process: that is checked. Of the plane's options only those that differ from suite to suite are needed.
+func Open(
+	ctx context.Context, form install.Implementation, profile, binaries string, plane controlplane.Options,
+) *behaviour.Site {
+	GinkgoHelper()
+	plane.Name, plane.Dir, plane.Out = form.Name(), GinkgoT().TempDir(), GinkgoWriter
+	site, err := behaviour.StartSite(ctx, behaviour.SiteOptions{
+		Form: form, Profile: profile, Forms: Forms, Binaries: binaries, Plane: plane,
+		Progress: func(format string, args ...any) { By(fmt.Sprintf(format, args...)) },
+	})
+	if site != nil {
+		DeferCleanup(func(ctx context.Context) {
+			before, err := site.Plane.Runner().List(ctx)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(site.Stop(ctx)).To(Succeed())
+			for _, status := range before {
+				Expect(syscall.Kill(status.PID, 0)).To(MatchError(syscall.ESRCH), "%s is still there", status.Spec.Name)
+			}
+		})
+	}
+	Expect(err).NotTo(HaveOccurred())
+	Expect(site.Install(ctx)).To(Succeed())
+	return site
+}
+
+// shownLines of each log are shown with a failure.
+const shownLines = 20
+
+// ShowLogs adds the end of every process's log to the report: the files go with the control plane. A site that is nil
+// did not start, and has said why.
+func ShowLogs(ctx context.Context, site *behaviour.Site) {
+	if site == nil {
+		return
+	}
+	statuses, err := site.Plane.Runner().List(ctx)
+	if err != nil {
+		AddReportEntry("processes", err.Error())
+		return
+	}
+	for _, status := range statuses {
+		tail, err := process.LogTail(status.LogFile, shownLines)
+		if err != nil {
+			tail = []string{err.Error()}
+		}
+		AddReportEntry(fmt.Sprintf("%s (%s)", status.Spec.Name, status.State), strings.Join(tail, "\n"))
+	}
+}
