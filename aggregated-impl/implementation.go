@@ -44,8 +44,8 @@ func (Form) Profiles() []string { return []string{ProfileShared, ProfileDedicate
 
 // Capabilities are the same wherever the objects are.
 func (Form) Capabilities(string) sets.Set[install.Capability] {
-	return sets.New(install.MultipleVersions, install.GoValidation, install.LookUps, install.Protobuf,
-		install.StrategicMergePatch)
+	return sets.New(install.MultipleVersions, install.GoValidation, install.LookUps, install.OwnServer,
+		install.Protobuf, install.StrategicMergePatch)
 }
 
 // Storage is what the profiles differ in.

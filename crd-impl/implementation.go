@@ -46,7 +46,7 @@ func (Form) Capabilities(profile string) sets.Set[install.Capability] {
 	if profile == ProfileSchemaOnly {
 		return sets.New[install.Capability]()
 	}
-	return sets.New(install.MultipleVersions, install.GoValidation, install.LookUps)
+	return sets.New(install.MultipleVersions, install.GoValidation, install.LookUps, install.OwnServer)
 }
 
 // Storage implements install.Implementation: a custom resource is always in kube-apiserver's own etcd.

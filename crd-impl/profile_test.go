@@ -188,6 +188,9 @@ func TestForm(t *testing.T) {
 		if form.Capabilities(profile).Has(install.MultipleVersions) != several {
 			t.Errorf("profile %s serves %s, and says otherwise about its capabilities", profile, form.Versions(profile))
 		}
+		if own := profile != ProfileSchemaOnly; form.Capabilities(profile).Has(install.OwnServer) != own {
+			t.Errorf("profile %s says otherwise about having a server of its own, want %t", profile, own)
+		}
 		if form.Versions(profile)[0] != install.Resource.Version {
 			t.Errorf("profile %s has %s first, want the storage version", profile, form.Versions(profile))
 		}

@@ -13,7 +13,7 @@ import (
 // Every row is read by people, so what the compiler cannot ask of one is asked here.
 func TestRowsAreComplete(t *testing.T) {
 	ids := sets.New[string]()
-	groups := sets.New(Machinery, Validation, Versioning, Subresource, Storage, Security, Operations, Clients)
+	groups := sets.New(Machinery, Validation, Versioning, Subresource, Storage, Security, Failures, Operations, Clients)
 	for _, row := range Rows() {
 		if ids.Has(row.ID) {
 			t.Errorf("%s: the ID is there twice", row.ID)

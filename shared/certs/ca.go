@@ -105,6 +105,12 @@ func (ca *CA) Bundle() []byte {
 // IssueServing issues a server certificate for the hosts: IP addresses are recognised, everything else is a DNS name.
 // At least one host is needed.
 func (ca *CA) IssueServing(hosts ...string) (certPEM, keyPEM []byte, err error) {
+	return ca.IssueServingFor(Validity, hosts...)
+}
+
+// IssueServingFor is IssueServing with a validity of the caller's choice. A negative one of less than five minutes
+// gives a certificate that has just expired, which is what servers and clients are tried with.
+func (ca *CA) IssueServingFor(validity time.Duration, hosts ...string) (certPEM, keyPEM []byte, err error) {
 	if len(hosts) == 0 {
 		return nil, nil, errors.New("could not issue a serving certificate: it needs at least one host")
 	}
@@ -119,7 +125,7 @@ func (ca *CA) IssueServing(hosts ...string) (certPEM, keyPEM []byte, err error) 
 		}
 		template.DNSNames = append(template.DNSNames, host)
 	}
-	return ca.issue(template, Validity)
+	return ca.issue(template, validity)
 }
 
 // IssueClient issues a client certificate. Kubernetes reads the user from the common name and the groups from the

@@ -42,6 +42,8 @@ const (
 	LookUps Capability = "look-ups of other objects"
 	// Protobuf: bodies may be protobuf, both ways.
 	Protobuf Capability = "protobuf"
+	// OwnServer: a process of the form's own answers for part of the API, and can fail.
+	OwnServer Capability = "server of its own"
 	// StrategicMergePatch: the patch type of built-in resources is accepted.
 	StrategicMergePatch Capability = "strategic merge patch"
 )
@@ -85,6 +87,15 @@ type Plan struct {
 	Processes []process.Spec
 	// Objects make the API appear: a CustomResourceDefinition and webhook configurations, or APIServices.
 	Objects []*unstructured.Unstructured
+}
+
+// Server is the process that answers for the form: the last of its processes, since what it needs is started before it.
+// Its name is also that of its port and of its service account. Of a form without OwnServer there is none.
+func (p *Plan) Server() (server process.Spec, ok bool) {
+	if len(p.Processes) == 0 {
+		return process.Spec{}, false
+	}
+	return p.Processes[len(p.Processes)-1], true
 }
 
 // Forms is the set of implementations a command knows, in the order it lists them.

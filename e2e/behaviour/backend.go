@@ -1,0 +1,206 @@
+package behaviour
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+
+	"github.com/duet-api/duet/e2e/wire"
+	"github.com/duet-api/duet/shared/install"
+	"github.com/duet-api/duet/shared/process"
+)
+
+// backend is the server that a form needs beside kube-apiserver, whatever it does there. The rows about failures do the
+// same to it on both forms: what they know of it comes from the form's plan.
+type backend struct {
+	subject *Subject
+	plan    *install.Plan
+	name    string
+	at      address
+	// objects is not recorded: the evidence of a row is what users see.
+	objects dynamic.Interface
+	// undo puts back what the server was started with.
+	undo []func(context.Context) error
+}
+
+// backend of the subject's form. When the row is over the server is as it was, whatever happened to it.
+func (s *Subject) backend(ctx context.Context) (*backend, error) {
+	env := s.Site.Installer.Env
+	plan, err := env.Plan(ctx, s.Site.Form, s.Profile)
+	if err != nil {
+		return nil, fmt.Errorf("could not read the form's plan: %w", err)
+	}
+	server, ok := plan.Server()
+	if !ok {
+		return nil, errors.New("could not find the form's server: its plan has no process")
+	}
+	b := &backend{subject: s, plan: plan, name: server.Name}
+	if b.at.port, err = env.Port(server.Name); err != nil {
+		return nil, err
+	}
+	if b.at.bundle, err = bundleIn(plan.Objects); err != nil {
+		return nil, err
+	}
+	config := s.Site.Config()
+	config.QPS = -1
+	if b.objects, err = dynamic.NewForConfig(config); err != nil {
+		return nil, fmt.Errorf("could not make a client: %w", err)
+	}
+	s.afterwards(b.restore)
+	return b, nil
+}
+
+func (b *backend) runner() process.Runner { return b.subject.Site.Plane.Runner() }
+
+// kill ends the server as a crash would, and has kube-apiserver look.
+func (b *backend) kill(ctx context.Context) error {
+	if err := b.runner().Kill(ctx, b.name); err != nil {
+		return err
+	}
+	return b.missed(ctx)
+}
+
+// pause makes the server hang: it keeps its connections and answers nothing. Kube-apiserver is made to look.
+func (b *backend) pause(ctx context.Context) error {
+	if err := b.runner().Pause(ctx, b.name); err != nil {
+		return err
+	}
+	return b.missed(ctx)
+}
+
+// missed returns when kube-apiserver knows that the server does not answer.
+func (b *backend) missed(ctx context.Context) error {
+	if err := b.touch(ctx); err != nil {
+		return err
+	}
+	_, err := b.await(ctx, metav1.ConditionFalse)
+	return err
+}
+
+// restore puts everything back: how the server is reached, what it is started with, and that it runs and answers.
+func (b *backend) restore(ctx context.Context) error {
+	if err := b.direct(ctx, b.at); err != nil {
+		return err
+	}
+	if len(b.undo) > 0 {
+		for ; len(b.undo) > 0; b.undo = b.undo[:len(b.undo)-1] {
+			if err := b.undo[len(b.undo)-1](ctx); err != nil {
+				return err
+			}
+		}
+		if err := b.runner().Restart(ctx, b.name); err != nil {
+			return err
+		}
+	}
+	for _, spec := range b.plan.Processes {
+		if err := b.runner().Run(ctx, spec); err != nil {
+			return err
+		}
+	}
+	err := eventually(ctx, b.name+" ready", func(ctx context.Context) (bool, error) {
+		answer, err := b.ask(ctx, "/readyz")
+		return err == nil && answer.OK(), nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := b.touch(ctx); err != nil {
+		return err
+	}
+	if _, err := b.await(ctx, metav1.ConditionTrue); err != nil {
+		return err
+	}
+	return b.subject.Site.settle(ctx)
+}
+
+// ask the server itself, as nobody in particular.
+func (b *backend) ask(ctx context.Context, path string) (*wire.Answer, error) {
+	client, err := wire.New(&rest.Config{
+		Host:            "https://" + loopback(b.at.port),
+		TLSClientConfig: rest.TLSClientConfig{CAData: b.at.bundle},
+		Timeout:         5 * time.Second,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return client.Send(ctx, "GET", path, nil, wire.Accept("*/*"))
+}
+
+func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
+// touch changes the objects that make the API appear, and changes them back: kube-apiserver looks at what it is told of
+// at once, and otherwise every 30 seconds only.
+func (b *backend) touch(ctx context.Context) error {
+	for _, value := range []string{`"now"`, "null"} {
+		patch := fmt.Sprintf(`{"metadata":{"annotations":{"duet.example.com/touched":%s}}}`, value)
+		for _, object := range b.plan.Objects {
+			_, err := b.resource(object).Patch(ctx, object.GetName(), types.MergePatchType, []byte(patch), metav1.PatchOptions{})
+			if err != nil {
+				return fmt.Errorf("could not touch %s: %w", object.GetName(), err)
+			}
+		}
+	}
+	return nil
+}
+
+func (b *backend) resource(object *unstructured.Unstructured) dynamic.ResourceInterface {
+	resource, _ := meta.UnsafeGuessKindToResource(object.GroupVersionKind())
+	return b.objects.Resource(resource).Namespace(object.GetNamespace())
+}
+
+// untold is what conditions says of a form whose objects do not have the condition.
+const untold = "nothing says so"
+
+// conditions are what kube-apiserver says about reaching the server, of each object that has an Available condition.
+func (b *backend) conditions(ctx context.Context) ([]metav1.ConditionStatus, string, error) {
+	var statuses []metav1.ConditionStatus
+	var texts []string
+	for _, object := range b.plan.Objects {
+		current, err := b.resource(object).Get(ctx, object.GetName(), metav1.GetOptions{})
+		if err != nil {
+			return nil, "", fmt.Errorf("could not read %s: %w", object.GetName(), err)
+		}
+		conditions, _, _ := unstructured.NestedSlice(current.Object, "status", "conditions")
+		for _, condition := range conditions {
+			if nested(condition, "type") != "Available" {
+				continue
+			}
+			status, _ := nested(condition, "status").(string)
+			version, _, _ := strings.Cut(object.GetName(), ".")
+			statuses = append(statuses, metav1.ConditionStatus(status))
+			texts = append(texts, fmt.Sprintf("%s Available=%s %s", version, status, nested(condition, "reason")))
+		}
+	}
+	if len(texts) == 0 {
+		return nil, untold, nil
+	}
+	return statuses, strings.Join(texts, ", "), nil
+}
+
+// await returns when every object that has an Available condition has it with a status, and what they say then. The
+// objects of a form without one have nothing to wait for.
+func (b *backend) await(ctx context.Context, want metav1.ConditionStatus) (string, error) {
+	var text string
+	err := eventually(ctx, "Available="+string(want), func(ctx context.Context) (bool, error) {
+		statuses, now, err := b.conditions(ctx)
+		text = now
+		for _, status := range statuses {
+			if status != want {
+				return false, err
+			}
+		}
+		return err == nil, err
+	})
+	return text, err
+}
