@@ -4,10 +4,12 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/yaml"
 
 	"github.com/duet-api/duet/shared/api/mysql/sysvar"
@@ -32,14 +34,15 @@ func TestChildren(t *testing.T) {
 	}
 	for name, instance := range instances {
 		f := known[name]
+		now := rolloutOf(instance, f, instance.Spec.Version, "mysql", nil)
 		children := map[string]any{
 			"secret":              rootSecret(instance),
-			"configmap":           configuration(instance, f),
+			"configmap":           configuration(instance, now),
 			"service-primary":     primaryService(instance),
 			"service-read":        readService(instance),
 			"service-headless":    headlessService(instance),
 			"poddisruptionbudget": podDisruptionBudget(instance),
-			"statefulset":         statefulSet(instance, f, "mysql:"+instance.Spec.Version),
+			"statefulset":         statefulSet(instance, f, now),
 		}
 		for child, desired := range children {
 			t.Run(name+"/"+child, func(t *testing.T) {
@@ -72,8 +75,11 @@ func TestChildren(t *testing.T) {
 func TestChildrenArePure(t *testing.T) {
 	instance, before := newInstance(elaborate), newInstance(elaborate)
 	f := facts{rootSecretIdentity: "given/root/uid"}
-	first, second := statefulSet(instance, f, "mysql:8.4.3"), statefulSet(instance, f, "mysql:8.4.3")
-	if diff := cmp.Diff(first, second); diff != "" {
+	build := func() []any {
+		now := rolloutOf(instance, f, "8.4.3", "mysql", nil)
+		return []any{statefulSet(instance, f, now), configuration(instance, now)}
+	}
+	if diff := cmp.Diff(build(), build()); diff != "" {
 		t.Errorf("two builds differ:\n%s", diff)
 	}
 	if diff := cmp.Diff(before, instance); diff != "" {
@@ -93,48 +99,74 @@ func TestStatefulSetReplicas(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			if got := *statefulSet(newInstance(test.change), facts{}, "mysql").Spec.Replicas; got != test.want {
+			if got := *statefulSet(newInstance(test.change), facts{}, rollout{}).Spec.Replicas; got != test.want {
 				t.Errorf("got %d replicas, want %d", got, test.want)
 			}
 		})
 	}
 }
 
-// TestRestarts tells which changes make new pods: those that change the template.
+// TestRestarts tells which changes make new pods, and which only rewrite the option file.
 func TestRestarts(t *testing.T) {
+	const nothing, file, restart = "nothing", "option file", "restart"
 	tests := map[string]struct {
-		change      func(*v1.MySQLInstance, *facts)
-		wantRestart bool
+		change func(*v1.MySQLInstance, *facts)
+		want   string
 	}{
-		"nothing":      {func(*v1.MySQLInstance, *facts) {}, false},
-		"more servers": {func(i *v1.MySQLInstance, _ *facts) { i.Spec.Replicas = new(int32(4)) }, false},
-		"service":      {func(i *v1.MySQLInstance, _ *facts) { i.Spec.Service.Port = new(int32(3310)) }, false},
-		"storage":      {func(i *v1.MySQLInstance, _ *facts) { i.Spec.Storage.VolumeSize.Add(i.Spec.Storage.VolumeSize) }, false},
-		"policy":       {func(i *v1.MySQLInstance, _ *facts) { i.Spec.DeletionPolicy = v1.DeletionRetain }, false},
+		"nothing":      {func(*v1.MySQLInstance, *facts) {}, nothing},
+		"more servers": {func(i *v1.MySQLInstance, _ *facts) { i.Spec.Replicas = new(int32(4)) }, nothing},
+		"service":      {func(i *v1.MySQLInstance, _ *facts) { i.Spec.Service.Port = new(int32(3310)) }, nothing},
+		"storage":      {func(i *v1.MySQLInstance, _ *facts) { i.Spec.Storage.VolumeSize.Add(i.Spec.Storage.VolumeSize) }, nothing},
+		"policy":       {func(i *v1.MySQLInstance, _ *facts) { i.Spec.DeletionPolicy = v1.DeletionRetain }, nothing},
 		"order of parameters": {func(i *v1.MySQLInstance, _ *facts) {
-			i.Spec.Parameters[0], i.Spec.Parameters[1] = i.Spec.Parameters[1], i.Spec.Parameters[0]
-		}, false},
-		"parameter":   {func(i *v1.MySQLInstance, _ *facts) { i.Spec.Parameters[0].Value = "501" }, true},
-		"version":     {func(i *v1.MySQLInstance, _ *facts) { i.Spec.Version = "8.4.4" }, true},
-		"memory":      {func(i *v1.MySQLInstance, _ *facts) { i.Spec.Resources.Memory.Add(*i.Spec.Resources.Memory) }, true},
-		"tls mode":    {func(i *v1.MySQLInstance, _ *facts) { i.Spec.TLS.Mode = v1.TLSPreferred }, true},
-		"certificate": {func(_ *v1.MySQLInstance, f *facts) { f.certificate.hash = "other" }, true},
+			slices.Reverse(i.Spec.Parameters)
+		}, nothing},
+		"a parameter that can be set at any time": {
+			func(i *v1.MySQLInstance, _ *facts) { i.Spec.Parameters[0].Value = "501" }, file,
+		},
+		"a parameter that cannot": {
+			func(i *v1.MySQLInstance, _ *facts) { i.Spec.Parameters[2].Value = "OFF" }, restart,
+		},
+		"one more that cannot": {func(i *v1.MySQLInstance, _ *facts) {
+			i.Spec.Parameters = append(i.Spec.Parameters, v1.Parameter{Name: "back_log", Value: "100"})
+		}, restart},
+		"version":     {func(i *v1.MySQLInstance, _ *facts) { i.Spec.Version = "8.4.4" }, restart},
+		"memory":      {func(i *v1.MySQLInstance, _ *facts) { i.Spec.Resources.Memory.Add(*i.Spec.Resources.Memory) }, restart},
+		"tls mode":    {func(i *v1.MySQLInstance, _ *facts) { i.Spec.TLS.Mode = v1.TLSPreferred }, restart},
+		"certificate": {func(_ *v1.MySQLInstance, f *facts) { f.certificate.hash = "other" }, restart},
+		"a restart asked for": {func(i *v1.MySQLInstance, _ *facts) {
+			i.Annotations = map[string]string{v1.AnnotationRestartedAt: "2026-03-01T12:00:00Z"}
+		}, restart},
 	}
-	template := func(instance *v1.MySQLInstance, f facts) string {
-		out, err := yaml.Marshal(statefulSet(instance, f, "mysql:"+instance.Spec.Version).Spec.Template)
+	written := func(instance *v1.MySQLInstance, f facts) (template, file string) {
+		now := rolloutOf(instance, f, instance.Spec.Version, "mysql", nil)
+		out, err := yaml.Marshal(statefulSet(instance, f, now).Spec.Template)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return string(out)
+		return string(out), configuration(instance, now).Data[optionFile]
+	}
+	instance := func() *v1.MySQLInstance {
+		return newInstance(elaborate, func(i *v1.MySQLInstance) {
+			i.Spec.Parameters = append(i.Spec.Parameters, v1.Parameter{Name: "performance_schema", Value: "ON"})
+		})
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			f := facts{certificate: certificateFacts{hash: "one"}}
-			before := template(newInstance(elaborate), f)
-			changed := newInstance(elaborate)
+			templateBefore, fileBefore := written(instance(), f)
+			changed := instance()
 			test.change(changed, &f)
-			if got := template(changed, f) != before; got != test.wantRestart {
-				t.Errorf("restart: got %v, want %v", got, test.wantRestart)
+			templateAfter, fileAfter := written(changed, f)
+			got := nothing
+			if fileAfter != fileBefore {
+				got = file
+			}
+			if templateAfter != templateBefore {
+				got = restart
+			}
+			if got != test.want {
+				t.Errorf("got %s, want %s", got, test.want)
 			}
 		})
 	}
@@ -144,7 +176,7 @@ func TestRestarts(t *testing.T) {
 func TestClaimTemplatesStay(t *testing.T) {
 	live := claimTemplates(newInstance(), facts{rootSecretIdentity: "db-root/password/first"})
 	grown := newInstance(func(i *v1.MySQLInstance) { i.Spec.Storage.VolumeSize.Add(i.Spec.Storage.VolumeSize) })
-	got := statefulSet(grown, facts{claimTemplates: live, rootSecretIdentity: "db-root/password/second"}, "mysql")
+	got := statefulSet(grown, facts{claimTemplates: live, rootSecretIdentity: "db-root/password/second"}, rollout{})
 	if diff := cmp.Diff(*live[0], got.Spec.VolumeClaimTemplates[0]); diff != "" {
 		t.Errorf("the claim template changed:\n%s", diff)
 	}
@@ -158,11 +190,19 @@ func TestOptionFile(t *testing.T) {
 		"half of the memory is for the buffer pool": {
 			want: []string{`innodb_buffer_pool_size = "536870912"`},
 		},
-		"unless a parameter says otherwise, which comes later in the file": {
+		"unless a parameter says otherwise": {
 			change: func(i *v1.MySQLInstance) {
 				i.Spec.Parameters = []v1.Parameter{{Name: "innodb_buffer_pool_size", Value: "64M"}}
 			},
-			want: []string{"innodb_buffer_pool_size = \"536870912\"\ninnodb_buffer_pool_size = \"64M\"\n"},
+			want:   []string{`innodb_buffer_pool_size = "64M"`},
+			refuse: []string{"536870912"},
+		},
+		"a buffer pool that does not fit yet waits for the memory": {
+			change: func(i *v1.MySQLInstance) {
+				i.Spec.Parameters = []v1.Parameter{{Name: "innodb_buffer_pool_size", Value: "2G"}}
+			},
+			want:   []string{`innodb_buffer_pool_size = "536870912"`},
+			refuse: []string{"2G"},
 		},
 		"never less than MySQL accepts": {
 			change: func(i *v1.MySQLInstance) { i.Spec.Resources.Memory.Set(1 << 20) },
@@ -170,7 +210,27 @@ func TestOptionFile(t *testing.T) {
 		},
 		"the controller's settings have the last word": {
 			change: func(i *v1.MySQLInstance) { i.Spec.Parameters = []v1.Parameter{{Name: "port", Value: "1"}} },
-			want:   []string{"port = \"1\"\n", "port = \"3306\"\n"},
+			want:   []string{`port = "3306"`},
+			refuse: []string{`port = "1"`},
+		},
+		"a server of another version ignores what it does not know": {
+			change: func(i *v1.MySQLInstance) {
+				i.Spec.Parameters = []v1.Parameter{
+					{Name: "innodb_ddl_threads", Value: "4"}, {Name: "mysql_native_password", Value: "ON"},
+					{Name: "max_connections", Value: "9"},
+				}
+			},
+			want: []string{
+				`loose_innodb_ddl_threads = "4"`, "\nmax_connections = \"9\"", `loose_mysql_native_password = "ON"`,
+			},
+		},
+		"no TLS, whatever a parameter says about it": {
+			change: func(i *v1.MySQLInstance) {
+				i.Spec.TLS = v1.TLS{Mode: v1.TLSDisabled}
+				i.Spec.Parameters = []v1.Parameter{{Name: "tls_version", Value: "TLSv1.3"}}
+			},
+			want:   []string{`tls_version = ""`},
+			refuse: []string{"TLSv1.3"},
 		},
 		"no TLS": {
 			change: func(i *v1.MySQLInstance) { i.Spec.TLS = v1.TLS{Mode: v1.TLSDisabled, SecretName: new("unused")} },
@@ -196,7 +256,8 @@ func TestOptionFile(t *testing.T) {
 			if test.change != nil {
 				test.change(instance)
 			}
-			got := optionFileOf(instance, facts{})
+			now := rolloutOf(instance, facts{}, instance.Spec.Version, "mysql", nil)
+			got := configuration(instance, now).Data[optionFile]
 			rest := got
 			for _, want := range test.want {
 				_, after, found := strings.Cut(rest, want)
@@ -220,14 +281,14 @@ func TestOwnedSettingsAreRefusedAsParameters(t *testing.T) {
 	for _, mode := range []v1.TLSMode{v1.TLSPreferred, v1.TLSRequired} {
 		instance := newInstance(elaborate, func(i *v1.MySQLInstance) { i.Spec.TLS.Mode = mode })
 		for _, s := range ownedSettings(instance, facts{certificate: certificateFacts{hasAuthority: true}}) {
-			if variable, known := sysvar.Lookup(s.name); !known || variable.Owned == "" {
-				t.Errorf("the controller sets %s, and validation lets a parameter of that name through", s.name)
+			if variable, known := sysvar.Lookup(s.Name); !known || variable.Owned == "" {
+				t.Errorf("the controller sets %s, and validation lets a parameter of that name through", s.Name)
 			}
 		}
 	}
-	for _, s := range defaultSettings(newInstance()) {
-		if variable, known := sysvar.Lookup(s.name); !known || variable.Owned != "" {
-			t.Errorf("%s has a default that no parameter can change", s.name)
+	for _, s := range liveSettings(newInstance(), resource.MustParse("1Gi")) {
+		if variable, known := sysvar.Lookup(s.Name); !known || variable.Owned != "" || variable.Static {
+			t.Errorf("%s has a default that no parameter can change while the server runs", s.Name)
 		}
 	}
 }

@@ -28,6 +28,9 @@ const (
 	ReasonWaitingForServers = "WaitingForServers"
 	ReasonDeleting          = "Deleting"
 
+	// It will be, at a time that the spec names.
+	ReasonWaitingForWindow = "WaitingForMaintenanceWindow"
+
 	// It has arrived, or it will not without a change of the spec.
 	ReasonSettled          = "Settled"
 	ReasonServing          = "Serving"
@@ -39,6 +42,7 @@ const (
 	ReasonNotLookedAfter   = "NotLookedAfter"
 	ReasonApplied          = "Applied"
 	ReasonFieldsNotObeyed  = "FieldsNotObeyed"
+	ReasonVersionNotAsked  = "VersionNotAsked"
 	ReasonSizeReached      = "SizeReached"
 	ReasonVolumesPending   = "VolumesPending"
 	ReasonNoVolumes        = "NoVolumes"
@@ -118,8 +122,12 @@ func progressingCondition(instance *v1.MySQLInstance, o observation) metav1.Cond
 		return moving(ReasonUpdating, fmt.Sprintf("StatefulSet %s was changed and is not acted on yet", set.Name))
 	case set.Status.Replicas != wanted:
 		return moving(ReasonScaling, fmt.Sprintf("%d servers exist, %d are wanted", set.Status.Replicas, wanted))
-	case wanted > 0 && set.Status.UpdateRevision != set.Status.CurrentRevision && set.Status.UpdatedReplicas < wanted:
-		return moving(ReasonUpdating, fmt.Sprintf("%d of %d servers are up to date", set.Status.UpdatedReplicas, wanted))
+	case o.updated() < len(o.pods):
+		message := fmt.Sprintf("%d of %d servers are up to date", o.updated(), wanted)
+		if from, to := o.currentVersion(), o.plan.rollout.Version; from != "" && from != to {
+			message += fmt.Sprintf(": version %s to %s", from, to)
+		}
+		return moving(ReasonUpdating, message)
 	case set.Status.ReadyReplicas < wanted:
 		message := fmt.Sprintf("%d of %d servers are ready", set.Status.ReadyReplicas, wanted)
 		for ordinal := range int(wanted) {
@@ -129,6 +137,8 @@ func progressingCondition(instance *v1.MySQLInstance, o observation) metav1.Cond
 			}
 		}
 		return moving(ReasonWaitingForServers, message)
+	case o.plan.waiting() != "":
+		return condition(v1.ConditionProgressing, false, ReasonWaitingForWindow, o.plan.waiting())
 	}
 	return condition(v1.ConditionProgressing, false, ReasonSettled, "nothing is left to change")
 }
@@ -170,12 +180,22 @@ func configurationCondition(instance *v1.MySQLInstance, o observation, progressi
 	if list := notObeyed(instance, o); len(list) > 0 {
 		return not(ReasonFieldsNotObeyed, strings.Join(list, "; "))
 	}
+	if waiting := o.plan.waiting(); waiting != "" {
+		return not(ReasonWaitingForWindow, waiting)
+	}
 	if progressing.Status == metav1.ConditionTrue {
 		return not(progressing.Reason, progressing.Message)
+	}
+	note, asAsked := o.plan.versionNote(instance)
+	if !asAsked {
+		return not(ReasonVersionNotAsked, note)
 	}
 	message := "every field of the spec is in force"
 	if !o.connects {
 		message = "the children are as the spec asks; " + messageNotConnected
+	}
+	if note != "" {
+		message += "; " + note
 	}
 	return condition(v1.ConditionConfigurationApplied, true, ReasonApplied, message)
 }

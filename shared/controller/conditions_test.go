@@ -22,8 +22,11 @@ func settled(instance *v1.MySQLInstance) observation {
 			ObjectMeta: metav1.ObjectMeta{Name: "db", Generation: 2},
 			Status: appsv1.StatefulSetStatus{
 				ObservedGeneration: 2, Replicas: wanted, ReadyReplicas: wanted, UpdatedReplicas: wanted,
-				CurrentRevision: "b", UpdateRevision: "b",
+				UpdateRevision: testRevision,
 			},
+		},
+		plan: plan{
+			rollout: rolloutOf(instance, facts{}, instance.Spec.Version, "mysql", nil), version: instance.Spec.Version,
 		},
 		connects: true,
 		primaryService: &corev1.Service{
@@ -110,20 +113,23 @@ func TestConditions(t *testing.T) {
 		"an update under way": {
 			spec: three,
 			world: func(o *observation) {
-				o.statefulSet.Status.CurrentRevision, o.statefulSet.Status.UpdatedReplicas = "a", 1
+				for _, ordinal := range []int{0, 1} {
+					o.pods[ordinal].Labels[appsv1.ControllerRevisionHashLabelKey] = "db-older"
+					o.pods[ordinal].Spec.Containers[0].Image = "mysql:8.0.36"
+				}
 			},
 			want: map[string]string{
 				v1.ConditionReplicating: "False NotReplicating",
 				v1.ConditionReady:       "False Updating", v1.ConditionProgressing: "True Updating",
 				v1.ConditionConfigurationApplied: "False FieldsNotObeyed",
 			},
-			wantMessage: map[string]string{v1.ConditionProgressing: "1 of 3 servers are up to date"},
+			wantMessage: map[string]string{v1.ConditionProgressing: "1 of 3 servers are up to date: version 8.0.36 to 8.4.3"},
 		},
 		"a replica is missing": {
 			spec: three,
 			world: func(o *observation) {
 				o.statefulSet.Status.ReadyReplicas = 2
-				o.pods[1] = nil
+				delete(o.pods, 1)
 			},
 			want: map[string]string{
 				v1.ConditionReplicating: "False NotReplicating",
@@ -259,20 +265,11 @@ func TestNotObeyed(t *testing.T) {
 		"no volume to compare the password with": {
 			world: func(o *observation) { o.primaryRootSecret = "" },
 		},
-		"a parameter that another field decides": {
-			spec: func(i *v1.MySQLInstance) {
-				i.Spec.TLS.Mode = v1.TLSDisabled
-				i.Spec.Parameters = []v1.Parameter{{Name: "tls_version", Value: "TLSv1.3"}, {Name: "max_connections", Value: "5"}}
-			},
-			want: []string{"spec.parameters[tls_version]"},
-		},
 		"what has no code yet": {
 			spec: func(i *v1.MySQLInstance) {
 				i.Spec.Backup = &v1.Backup{}
-				i.Spec.MaintenanceWindow = &v1.MaintenanceWindow{}
-				i.Spec.MinorUpgradePolicy = v1.MinorUpgradeAutomatic
 			},
-			want: []string{"spec.backup", "spec.maintenanceWindow", "spec.minorUpgradePolicy"},
+			want: []string{"spec.backup"},
 		},
 	}
 	for name, test := range tests {

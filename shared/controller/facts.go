@@ -19,8 +19,14 @@ type facts struct {
 	// rootSecretIdentity of the Secret with the root password, as name/key/uid.
 	rootSecretIdentity string
 	certificate        certificateFacts
+	// set is the live StatefulSet; nil before there is one.
+	set *appsv1.StatefulSet
 	// claimTemplates of the live StatefulSet; empty before there is one.
 	claimTemplates []*corev1ac.PersistentVolumeClaimApplyConfiguration
+	// pods by ordinal.
+	pods map[int]*corev1.Pod
+	// recorded is the roll-out that was in force when the children were last written; nil if there is no record.
+	recorded *rollout
 }
 
 // certificateFacts about the Secret in spec.tls; zero without one.
@@ -35,7 +41,16 @@ type certificateFacts struct {
 func (r *Reconciler) gatherFacts(ctx context.Context, instance *v1.MySQLInstance) (facts, error) {
 	var f facts
 	var err error
-	if f.claimTemplates, err = r.liveClaimTemplates(ctx, instance); err != nil {
+	if f.set, err = r.cachedSet(ctx, instance); err != nil {
+		return f, err
+	}
+	if f.claimTemplates, err = liveClaimTemplates(f.set); err != nil {
+		return f, err
+	}
+	if f.pods, err = r.cachedPods(ctx, instance); err != nil {
+		return f, err
+	}
+	if f.recorded, err = r.recordedRollout(ctx, instance, f.set); err != nil {
 		return f, err
 	}
 	if f.rootSecretIdentity, err = r.rootSecretIdentity(ctx, instance); err != nil {
@@ -47,27 +62,47 @@ func (r *Reconciler) gatherFacts(ctx context.Context, instance *v1.MySQLInstance
 	return f, err
 }
 
-func (r *Reconciler) liveClaimTemplates(
-	ctx context.Context, instance *v1.MySQLInstance,
-) ([]*corev1ac.PersistentVolumeClaimApplyConfiguration, error) {
-	var live appsv1.StatefulSet
-	key := client.ObjectKey{Namespace: instance.Namespace, Name: namesOf(instance).statefulSet}
-	if err := r.Client.Get(ctx, key, &live); err != nil {
-		return nil, client.IgnoreNotFound(err)
+func liveClaimTemplates(set *appsv1.StatefulSet) ([]*corev1ac.PersistentVolumeClaimApplyConfiguration, error) {
+	if set == nil {
+		return nil, nil
 	}
-	templates := make([]*corev1ac.PersistentVolumeClaimApplyConfiguration, 0, len(live.Spec.VolumeClaimTemplates))
-	for i := range live.Spec.VolumeClaimTemplates {
-		content, err := json.Marshal(&live.Spec.VolumeClaimTemplates[i])
+	templates := make([]*corev1ac.PersistentVolumeClaimApplyConfiguration, 0, len(set.Spec.VolumeClaimTemplates))
+	for i := range set.Spec.VolumeClaimTemplates {
+		content, err := json.Marshal(&set.Spec.VolumeClaimTemplates[i])
 		if err != nil {
-			return nil, fmt.Errorf("could not read the claim templates of StatefulSet %s: %w", key, err)
+			return nil, fmt.Errorf("could not read the claim templates of StatefulSet %s: %w", set.Name, err)
 		}
 		template := &corev1ac.PersistentVolumeClaimApplyConfiguration{}
 		if err := json.Unmarshal(content, template); err != nil {
-			return nil, fmt.Errorf("could not read the claim templates of StatefulSet %s: %w", key, err)
+			return nil, fmt.Errorf("could not read the claim templates of StatefulSet %s: %w", set.Name, err)
 		}
 		templates = append(templates, template)
 	}
 	return templates, nil
+}
+
+// recordedRollout reads the record in the ConfigMap. One that the StatefulSet was not made of is read from the API
+// server: either the cache is behind, or the controller was stopped between the two writes.
+func (r *Reconciler) recordedRollout(
+	ctx context.Context, instance *v1.MySQLInstance, set *appsv1.StatefulSet,
+) (*rollout, error) {
+	key := client.ObjectKey{Namespace: instance.Namespace, Name: namesOf(instance).configMap}
+	for _, reader := range []client.Reader{r.Client, r.Reader} {
+		var live corev1.ConfigMap
+		if err := reader.Get(ctx, key, &live); apierrors.IsNotFound(err) {
+			continue
+		} else if err != nil {
+			return nil, fmt.Errorf("could not read ConfigMap %s: %w", key.Name, err)
+		}
+		found, err := rolloutOfConfigMap(instance, &live)
+		if err != nil {
+			return nil, err
+		}
+		if found != nil && (reader == r.Reader || set != nil && set.Annotations[annotationRollout] == found.hash()) {
+			return found, nil
+		}
+	}
+	return nil, nil
 }
 
 // rootSecretIdentity finds the Secret with the root password. Only the Secrets with the controller's label are cached,

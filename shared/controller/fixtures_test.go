@@ -3,6 +3,7 @@ package controller
 import (
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -43,6 +44,9 @@ func elaborate(instance *v1.MySQLInstance) {
 	instance.Spec.DeletionPolicy = v1.DeletionDelete
 }
 
+// testRevision is what the StatefulSet controller calls the newest template of the fixtures.
+const testRevision = "db-newest"
+
 func newPod(instance *v1.MySQLInstance, ordinal int, ready bool) *corev1.Pod {
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
@@ -54,6 +58,7 @@ func newPod(instance *v1.MySQLInstance, ordinal int, ready bool) *corev1.Pod {
 		},
 		Status: corev1.PodStatus{Phase: corev1.PodRunning},
 	}
+	pod.Labels[appsv1.ControllerRevisionHashLabelKey] = testRevision
 	status := corev1.ConditionFalse
 	if ready {
 		status = corev1.ConditionTrue

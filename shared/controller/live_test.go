@@ -253,7 +253,14 @@ var _ = Describe("The controller", Ordered, func() {
 			})
 			Eventually(get(namespace, "db-config", config)).WithContext(ctx).Should(
 				HaveField("Data", HaveKeyWithValue("my.cnf", ContainSubstring(`max_connections = "77"`))))
-			Eventually(get(namespace, name, set)).WithContext(ctx).ShouldNot(HaveField("Spec.Template.Annotations", Equal(hash)))
+			quiet(ctx, namespace, name)
+			Expect(admin.Get(ctx, client.ObjectKeyFromObject(set), set)).To(Succeed())
+			Expect(set.Spec.Template.Annotations).To(Equal(hash), "a dynamic parameter restarts nothing")
+			change(ctx, namespace, name, func(i *v1.MySQLInstance) {
+				i.Spec.Parameters = []v1.Parameter{{Name: "back_log", Value: "77"}}
+			})
+			Eventually(get(namespace, name, set)).WithContext(ctx).ShouldNot(
+				HaveField("Spec.Template.Annotations", Equal(hash)), "a static one restarts the servers")
 
 			service := &corev1.Service{}
 			for _, to := range []v1.ServiceType{v1.ServiceNodePort, v1.ServiceClusterIP} {

@@ -33,7 +33,11 @@ const (
 
 // Annotations of the controller.
 const (
-	// annotationConfigurationHash on the pod template restarts the servers when the option file changes.
+	// annotationRollout on the ConfigMap is the roll-out that is in force; on the StatefulSet, the hash of the one that
+	// it was made of.
+	annotationRollout = v1.GroupName + "/rollout"
+	// annotationConfigurationHash on the pod template restarts the servers when a setting changes that they read only
+	// when they start.
 	annotationConfigurationHash = v1.GroupName + "/configuration-hash"
 	// annotationCertificateHash on the pod template restarts the servers when their certificate is renewed.
 	annotationCertificateHash = v1.GroupName + "/certificate-hash"

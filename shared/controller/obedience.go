@@ -2,7 +2,6 @@ package controller
 
 import (
 	"fmt"
-	"slices"
 
 	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 )
@@ -24,24 +23,8 @@ func notObeyed(instance *v1.MySQLInstance, o observation) []string {
 		list = append(list, "spec.credentials: the data was made with the password of another Secret, "+
 			"and the servers keep that password")
 	}
-	for _, parameter := range spec.Parameters {
-		if owns(instance, parameter.Name) {
-			list = append(list, fmt.Sprintf("spec.parameters[%s]: the controller sets it from other fields", parameter.Name))
-		}
-	}
 	if spec.Backup != nil {
 		list = append(list, "spec.backup: no backups are made")
 	}
-	if spec.MaintenanceWindow != nil {
-		list = append(list, "spec.maintenanceWindow: changes do not wait for it")
-	}
-	if spec.MinorUpgradePolicy == v1.MinorUpgradeAutomatic {
-		list = append(list, "spec.minorUpgradePolicy: nothing is upgraded automatically")
-	}
 	return list
-}
-
-// owns says whether the controller's own setting has the last word over a parameter.
-func owns(instance *v1.MySQLInstance, parameter string) bool {
-	return slices.ContainsFunc(ownedSettings(instance, facts{}), func(s setting) bool { return s.name == parameter })
 }

@@ -22,6 +22,8 @@ type observation struct {
 	blocked *blocked
 	// writing is true if this reconcile wrote a child: what the caches show is then older than the spec.
 	writing bool
+	// plan of this reconcile; zero if something was in the way of making one.
+	plan plan
 	// connects says whether the controller looks after the servers over SQL.
 	connects bool
 
@@ -42,21 +44,19 @@ type observation struct {
 
 // observe reads the children from the caches.
 func (r *Reconciler) observe(ctx context.Context, instance *v1.MySQLInstance) (observation, error) {
-	o := observation{pods: map[int]*corev1.Pod{}, claims: map[int]*corev1.PersistentVolumeClaim{}}
+	var o observation
 	n := namesOf(instance)
 
-	var set appsv1.StatefulSet
-	err := r.Client.Get(ctx, client.ObjectKey{Namespace: instance.Namespace, Name: n.statefulSet}, &set)
-	switch {
-	case err == nil && checkOwnership(instance, "StatefulSet", &set) == nil:
-		o.statefulSet = &set
-		for i := range set.Spec.VolumeClaimTemplates {
-			if claim := &set.Spec.VolumeClaimTemplates[i]; claim.Name == dataVolume {
+	var err error
+	if o.statefulSet, err = r.cachedSet(ctx, instance); err != nil {
+		return o, err
+	}
+	if o.statefulSet != nil {
+		for i := range o.statefulSet.Spec.VolumeClaimTemplates {
+			if claim := &o.statefulSet.Spec.VolumeClaimTemplates[i]; claim.Name == dataVolume {
 				o.claimSize = claim.Spec.Resources.Requests.Storage()
 			}
 		}
-	case client.IgnoreNotFound(err) != nil:
-		return o, fmt.Errorf("could not read the StatefulSet: %w", err)
 	}
 
 	var service corev1.Service
@@ -67,32 +67,79 @@ func (r *Reconciler) observe(ctx context.Context, instance *v1.MySQLInstance) (o
 	case client.IgnoreNotFound(err) != nil:
 		return o, fmt.Errorf("could not read the primary's Service: %w", err)
 	}
-
-	ours := []client.ListOption{
-		client.InNamespace(instance.Namespace), client.MatchingLabelsSelector{Selector: selector(instance)},
+	if o.pods, err = r.cachedPods(ctx, instance); err != nil {
+		return o, err
 	}
-	var pods corev1.PodList
-	if err := r.Client.List(ctx, &pods, ours...); err != nil {
-		return o, fmt.Errorf("could not list the servers' pods: %w", err)
-	}
-	for i := range pods.Items {
-		if ordinal, ok := podOrdinal(instance, pods.Items[i].Name); ok {
-			o.pods[ordinal] = &pods.Items[i]
-		}
-	}
-	var claims corev1.PersistentVolumeClaimList
-	if err := r.Client.List(ctx, &claims, ours...); err != nil {
-		return o, fmt.Errorf("could not list the volumes: %w", err)
-	}
-	for i := range claims.Items {
-		if ordinal, ok := claimOrdinal(instance, claims.Items[i].Name); ok {
-			o.claims[ordinal] = &claims.Items[i]
-		}
+	if o.claims, err = r.cachedClaims(ctx, instance); err != nil {
+		return o, err
 	}
 	if claim := o.claims[0]; claim != nil {
 		o.primaryRootSecret = claim.Annotations[annotationRootSecret]
 	}
 	return o, nil
+}
+
+// cachedSet is the instance's StatefulSet; nil if there is none, or if it is somebody else's.
+func (r *Reconciler) cachedSet(ctx context.Context, instance *v1.MySQLInstance) (*appsv1.StatefulSet, error) {
+	var set appsv1.StatefulSet
+	err := r.Client.Get(ctx, client.ObjectKey{Namespace: instance.Namespace, Name: namesOf(instance).statefulSet}, &set)
+	switch {
+	case client.IgnoreNotFound(err) != nil:
+		return nil, fmt.Errorf("could not read the StatefulSet: %w", err)
+	case err != nil || checkOwnership(instance, "StatefulSet", &set) != nil:
+		return nil, nil
+	}
+	return &set, nil
+}
+
+// cachedPods are the servers' pods by ordinal.
+func (r *Reconciler) cachedPods(ctx context.Context, instance *v1.MySQLInstance) (map[int]*corev1.Pod, error) {
+	var list corev1.PodList
+	if err := r.Client.List(ctx, &list, ofInstance(instance)...); err != nil {
+		return nil, fmt.Errorf("could not list the servers' pods: %w", err)
+	}
+	pods := map[int]*corev1.Pod{}
+	for i := range list.Items {
+		if ordinal, ok := podOrdinal(instance, list.Items[i].Name); ok {
+			pods[ordinal] = &list.Items[i]
+		}
+	}
+	return pods, nil
+}
+
+// cachedClaims are the data volumes by ordinal.
+func (r *Reconciler) cachedClaims(
+	ctx context.Context, instance *v1.MySQLInstance,
+) (map[int]*corev1.PersistentVolumeClaim, error) {
+	var list corev1.PersistentVolumeClaimList
+	if err := r.Client.List(ctx, &list, ofInstance(instance)...); err != nil {
+		return nil, fmt.Errorf("could not list the volumes: %w", err)
+	}
+	claims := map[int]*corev1.PersistentVolumeClaim{}
+	for i := range list.Items {
+		if ordinal, ok := claimOrdinal(instance, list.Items[i].Name); ok {
+			claims[ordinal] = &list.Items[i]
+		}
+	}
+	return claims, nil
+}
+
+// ofInstance finds what carries an instance's labels.
+func ofInstance(instance *v1.MySQLInstance) []client.ListOption {
+	return []client.ListOption{
+		client.InNamespace(instance.Namespace), client.MatchingLabelsSelector{Selector: selector(instance)},
+	}
+}
+
+// updated is how many of the pods were made of the newest template.
+func (o observation) updated() int {
+	count := 0
+	for _, pod := range o.pods {
+		if !outdated(pod, o.statefulSet) {
+			count++
+		}
+	}
+	return count
 }
 
 // primary is the pod of ordinal 0 while it serves, else nil.

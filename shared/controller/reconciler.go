@@ -63,13 +63,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if instance.DeletionTimestamp != nil {
 		return reconcile.Result{}, r.reconcileDeletion(ctx, instance)
 	}
-	f, wrote, err := r.reconcileChildren(ctx, instance)
+	did, err := r.reconcileChildren(ctx, instance)
 	if namespaceIsTerminating(err) {
 		log.FromContext(ctx).V(1).Info("the namespace is being deleted, and the instance with it")
 		return reconcile.Result{}, nil
 	}
 	obstacle, failure := splitBlocked(err)
-	if failure != nil && !wrote {
+	if failure != nil && !did.wrote {
 		// Nothing is known that the status does not say already, and the API server may be what fails.
 		return reconcile.Result{}, failure
 	}
@@ -77,7 +77,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err != nil {
 		return reconcile.Result{}, errors.Join(failure, err)
 	}
-	o.blocked, o.writing, o.rootSecret = obstacle, wrote || failure != nil, f.rootSecretIdentity
+	o.blocked, o.writing, o.rootSecret = obstacle, did.wrote || failure != nil, did.facts.rootSecretIdentity
+	o.plan = did.plan
 	o.connects = r.Connects
 	status := statusOf(instance, o, metav1.NewTime(r.Clock.Now()))
 	if err := errors.Join(failure, r.writeStatus(ctx, instance, status)); err != nil {
@@ -85,7 +86,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	var result reconcile.Result
 	if obstacle != nil {
-		result.RequeueAfter = blockedRetry
+		result = sooner(result, blockedRetry)
+	}
+	if opens := did.plan.opens; !opens.IsZero() {
+		result = sooner(result, opens.Sub(r.Clock.Now()))
 	}
 	return result, nil
 }
@@ -99,40 +103,60 @@ func (r *Reconciler) reconcileDeletion(ctx context.Context, instance *v1.MySQLIn
 	return client.IgnoreNotFound(r.writeStatus(ctx, instance, status))
 }
 
-// reconcileChildren applies the children in the order in which they need each other. It says what they were made of,
-// and whether it wrote any. The first error ends it: the next pass begins from the start, and finds what was done.
-func (r *Reconciler) reconcileChildren(ctx context.Context, instance *v1.MySQLInstance) (f facts, wrote bool, err error) {
+// sooner looks at an instance again after a pause, unless it is looked at before that anyway. A pause that is over
+// already is a short one.
+func sooner(result reconcile.Result, pause time.Duration) reconcile.Result {
+	pause = max(pause, time.Millisecond)
+	if result.RequeueAfter == 0 || pause < result.RequeueAfter {
+		result.RequeueAfter = pause
+	}
+	return result
+}
+
+// pass is what one reconcile found, decided and did.
+type pass struct {
+	facts facts
+	plan  plan
+	// wrote is true once a child was written.
+	wrote bool
+}
+
+// reconcileChildren applies the children in the order in which they need each other. The first error ends it: the next
+// pass begins from the start, and finds what was done.
+func (r *Reconciler) reconcileChildren(ctx context.Context, instance *v1.MySQLInstance) (did pass, err error) {
 	if errs := r.Validate(instance); len(errs) > 0 {
-		return f, false, &blocked{reason: ReasonInvalidSpec, message: fmt.Sprintf(
+		return did, &blocked{reason: ReasonInvalidSpec, message: fmt.Sprintf(
 			"the instance is left as it is: %v", errs.ToAggregate())}
 	}
 	if err := r.ensureFinalizer(ctx, instance); err != nil {
-		return f, false, err
+		return did, err
 	}
-	if f, err = r.gatherFacts(ctx, instance); err != nil {
-		return f, false, err
+	if did.facts, err = r.gatherFacts(ctx, instance); err != nil {
+		return did, err
 	}
-	for _, child := range r.children(instance, f) {
+	if did.plan, err = planRollout(instance, did.facts, r.ImageRepository, r.Clock.Now()); err != nil {
+		return did, err
+	}
+	for _, child := range r.children(instance, did.facts, did.plan.rollout) {
 		changed, err := child(ctx)
-		wrote = wrote || changed
+		did.wrote = did.wrote || changed
 		if err != nil {
-			return f, wrote, err
+			return did, err
 		}
 	}
-	return f, wrote, nil
+	return did, nil
 }
 
 // children are the writes of one pass, one for each child. Each says whether there was something to write.
-func (r *Reconciler) children(instance *v1.MySQLInstance, f facts) []func(context.Context) (bool, error) {
+func (r *Reconciler) children(instance *v1.MySQLInstance, f facts, now rollout) []func(context.Context) (bool, error) {
 	children := []func(context.Context) (bool, error){
-		applying(r, instance, &corev1.ConfigMap{}, configuration(instance, f), corev1ac.ExtractConfigMap),
+		applying(r, instance, &corev1.ConfigMap{}, configuration(instance, now), corev1ac.ExtractConfigMap),
 		applying(r, instance, &corev1.Service{}, headlessService(instance), corev1ac.ExtractService),
 		applying(r, instance, &corev1.Service{}, primaryService(instance), corev1ac.ExtractService),
 		applying(r, instance, &corev1.Service{}, readService(instance), corev1ac.ExtractService),
 		applying(r, instance, &policyv1.PodDisruptionBudget{}, podDisruptionBudget(instance),
 			policyv1ac.ExtractPodDisruptionBudget),
-		applying(r, instance, &appsv1.StatefulSet{}, statefulSet(instance, f, r.ImageRepository+":"+instance.Spec.Version),
-			appsv1ac.ExtractStatefulSet),
+		applying(r, instance, &appsv1.StatefulSet{}, statefulSet(instance, f, now), appsv1ac.ExtractStatefulSet),
 	}
 	if instance.Spec.Credentials == nil {
 		secret := applying(r, instance, &corev1.Secret{}, rootSecret(instance), corev1ac.ExtractSecret)

@@ -10,11 +10,12 @@ import (
 	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 )
 
-// statefulSet runs the servers. Its update replaces one pod at a time from the highest ordinal down, which is what the
-// API promises: the replicas before the primary.
-func statefulSet(instance *v1.MySQLInstance, f facts, image string) *appsv1ac.StatefulSetApplyConfiguration {
+// statefulSet runs the servers. Its update replaces one pod at a time from the highest ordinal down, each once the one
+// before is ready, which is what the API promises: the replicas before the primary.
+func statefulSet(instance *v1.MySQLInstance, f facts, now rollout) *appsv1ac.StatefulSetApplyConfiguration {
 	return appsv1ac.StatefulSet(namesOf(instance).statefulSet, instance.Namespace).
 		WithLabels(selectorLabels(instance)).
+		WithAnnotations(map[string]string{annotationRollout: now.hash()}).
 		WithOwnerReferences(ownerReference(instance)).
 		WithSpec(appsv1ac.StatefulSetSpec().
 			WithReplicas(wantedServers(instance)).
@@ -27,7 +28,7 @@ func statefulSet(instance *v1.MySQLInstance, f facts, image string) *appsv1ac.St
 				WithWhenDeleted(appsv1.RetainPersistentVolumeClaimRetentionPolicyType).
 				WithWhenScaled(appsv1.RetainPersistentVolumeClaimRetentionPolicyType)).
 			WithSelector(metav1ac.LabelSelector().WithMatchLabels(selectorLabels(instance))).
-			WithTemplate(podTemplate(instance, f, image)).
+			WithTemplate(now.Template).
 			WithVolumeClaimTemplates(claimTemplates(instance, f)...))
 }
 
@@ -57,10 +58,17 @@ func claimTemplates(instance *v1.MySQLInstance, f facts) []*corev1ac.PersistentV
 	return []*corev1ac.PersistentVolumeClaimApplyConfiguration{claim}
 }
 
-func podTemplate(instance *v1.MySQLInstance, f facts, image string) *corev1ac.PodTemplateSpecApplyConfiguration {
+// podTemplate is what a change of restarts the servers. Everything that may change in it waits for the maintenance
+// window.
+func podTemplate(
+	instance *v1.MySQLInstance, f facts, version, image string, settings []setting, restartedAt string,
+) *corev1ac.PodTemplateSpecApplyConfiguration {
 	labels := selectorLabels(instance)
-	labels[labelVersion] = instance.Spec.Version
-	annotations := map[string]string{annotationConfigurationHash: shortHash(optionFileOf(instance, f))}
+	labels[labelVersion] = version
+	annotations := map[string]string{annotationConfigurationHash: shortHash(optionFileOf(settings))}
+	if restartedAt != "" {
+		annotations[v1.AnnotationRestartedAt] = restartedAt
+	}
 	if f.certificate.hash != "" {
 		annotations[annotationCertificateHash] = f.certificate.hash
 	}

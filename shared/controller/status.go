@@ -105,6 +105,8 @@ func transitions(before, after []metav1.Condition) []event {
 		case kind == v1.ConditionAvailable && is.Status == metav1.ConditionFalse && is.Reason != ReasonStopped &&
 			was != nil && was.Status == metav1.ConditionTrue:
 			events = append(events, event{corev1.EventTypeWarning, is.Reason, "Observe", is.Message})
+		case kind == v1.ConditionProgressing && is.Reason == ReasonWaitingForWindow:
+			events = append(events, event{corev1.EventTypeNormal, is.Reason, "Reconcile", is.Message})
 		case kind == v1.ConditionProgressing && is.Status == metav1.ConditionFalse && is.Reason != ReasonSettled:
 			events = append(events, event{corev1.EventTypeWarning, is.Reason, "Reconcile", is.Message})
 		case kind == v1.ConditionConfigurationApplied && is.Reason == ReasonFieldsNotObeyed:

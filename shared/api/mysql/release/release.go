@@ -91,6 +91,19 @@ func (v Version) UpgradeFrom(old Version) error {
 	return nil
 }
 
+// Towards is where one upgrade may lead on the way from v to a newer release: to that release, or to the newest of the
+// next series if it lies beyond.
+func (v Version) Towards(target Version) Version {
+	if target.UpgradeFrom(v) == nil || target.Compare(v) < 0 {
+		return target
+	}
+	newest, err := Parse(All[v.series+1].Newest)
+	if err != nil {
+		panic(fmt.Sprintf("release.All: %v", err)) // A test reads them all.
+	}
+	return newest
+}
+
 func names() string {
 	list := ""
 	for i, series := range All {

@@ -80,6 +80,32 @@ func TestUpgradeFrom(t *testing.T) {
 	}
 }
 
+func TestTowards(t *testing.T) {
+	tests := map[string]struct{ from, to, want string }{
+		"the same":          {"8.4.5", "8.4.5", "8.4.5"},
+		"a newer patch":     {"8.4.5", "8.4.7", "8.4.7"},
+		"the next series":   {"8.0.36", "8.4.1", "8.4.1"},
+		"beyond the next":   {"8.0.36", "9.1.0", All[1].Newest},
+		"within innovation": {"9.0.1", "9.6.0", "9.6.0"},
+		"an older one":      {"9.0.1", "8.0.36", "8.0.36"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			from, err := Parse(tc.from)
+			if err != nil {
+				t.Fatal(err)
+			}
+			to, err := Parse(tc.to)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := from.Towards(to).String(); got != tc.want {
+				t.Errorf("got %s, want %s", got, tc.want)
+			}
+		})
+	}
+}
+
 func TestNewestIsOfItsSeries(t *testing.T) {
 	for _, series := range All {
 		newest, err := Parse(series.Newest)
