@@ -33,6 +33,18 @@ var admissionRows = []Row{
 		Probe:  mutatingPolicy,
 	},
 	{
+		ID: "B13", Group: Validation, Title: "A policy on every way to write",
+		Why: "A storage that does not pass the check on is a door past every policy of the cluster, " +
+			"and nothing shows it.",
+		Source: "apiserver pkg/registry/rest: createValidation and updateValidation are arguments of the storage",
+		Flag:   Parity, Labels: []string{Slow},
+		Expect: Both("create 422 Invalid, update 422 Invalid, JSON patch 422 Invalid, merge patch 422 Invalid, " +
+			"apply 422 Invalid, apply of a new one 422 Invalid, in v1alpha1 422 Invalid, status 422 Invalid, " +
+			"scale 422 Invalid, delete 422 Invalid, delete all 422 Invalid"),
+		Needs: []install.Capability{install.MultipleVersions},
+		Probe: everyWayToWrite,
+	},
+	{
 		ID: "B14", Group: Validation, Title: "Create in a namespace that is missing or going",
 		Why:    "Objects created there would never be seen or cleaned up.",
 		Source: "apiserver pkg/admission/plugin/namespace/lifecycle", Flag: Parity,
@@ -65,10 +77,11 @@ func onWrites() []admissionv1.NamedRuleWithOperations {
 	}}}
 }
 
-func validatingPolicy(ctx context.Context, s *Subject) (Observation, error) {
+// refuse has the API servers refuse what does not meet an expression, in the row's namespace.
+func (s *Subject) refuse(ctx context.Context, rules []admissionv1.NamedRuleWithOperations, unless string) error {
 	client, err := s.kubernetes()
 	if err != nil {
-		return Observation{}, err
+		return err
 	}
 	policies := client.AdmissionregistrationV1().ValidatingAdmissionPolicies()
 	bindings := client.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings()
@@ -77,13 +90,13 @@ func validatingPolicy(ctx context.Context, s *Subject) (Observation, error) {
 		ObjectMeta: named,
 		Spec: admissionv1.ValidatingAdmissionPolicySpec{
 			MatchConstraints: &admissionv1.MatchResources{
-				ResourceRules: onWrites(), NamespaceSelector: inNamespace(s.Namespace),
+				ResourceRules: rules, NamespaceSelector: inNamespace(s.Namespace),
 			},
-			Validations: []admissionv1.Validation{{Expression: "object.spec.replicas <= 5"}},
+			Validations: []admissionv1.Validation{{Expression: unless}},
 		},
 	}, metav1.CreateOptions{})
 	if err != nil {
-		return Observation{}, fmt.Errorf("could not create a policy: %w", err)
+		return fmt.Errorf("could not create a policy: %w", err)
 	}
 	s.afterwards(func(ctx context.Context) error {
 		return policies.Delete(ctx, named.Name, metav1.DeleteOptions{})
@@ -95,14 +108,21 @@ func validatingPolicy(ctx context.Context, s *Subject) (Observation, error) {
 		},
 	}, metav1.CreateOptions{})
 	if err != nil {
-		return Observation{}, fmt.Errorf("could not bind the policy: %w", err)
+		return fmt.Errorf("could not bind the policy: %w", err)
 	}
 	s.afterwards(func(ctx context.Context) error {
 		return bindings.Delete(ctx, named.Name, metav1.DeleteOptions{})
 	})
+	return nil
+}
 
+func validatingPolicy(ctx context.Context, s *Subject) (Observation, error) {
+	if err := s.refuse(ctx, onWrites(), "object.spec.replicas <= 5"); err != nil {
+		return Observation{}, err
+	}
 	var refused *wire.Answer
-	err = eventually(ctx, "the policy enforced", func(ctx context.Context) (bool, error) {
+	err := eventually(ctx, "the policy enforced", func(ctx context.Context) (bool, error) {
+		var err error
 		refused, err = s.post(ctx, s.path(), fixture.Instance("db", fixture.With("spec.replicas", 7)),
 			wire.Query("dryRun", metav1.DryRunAll))
 		return err == nil && !refused.OK(), err
@@ -115,6 +135,66 @@ func validatingPolicy(ctx context.Context, s *Subject) (Observation, error) {
 		return Observation{}, err
 	}
 	return observed("7 replicas %s, 5 replicas %s", refused.Verdict(), accepted.Verdict())
+}
+
+func everyWayToWrite(ctx context.Context, s *Subject) (Observation, error) {
+	if _, err := s.create(ctx, fixture.Instance("db")); err != nil {
+		return Observation{}, err
+	}
+	rules := onWrites()
+	rules[0].Operations = []admissionv1.OperationType{admissionv1.OperationAll}
+	rules[0].Resources = []string{fixture.Resource + "/*", fixture.Resource}
+	if err := s.refuse(ctx, rules, "false"); err != nil {
+		return Observation{}, err
+	}
+	err := eventually(ctx, "the policy enforced", func(ctx context.Context) (bool, error) {
+		answer, err := s.post(ctx, s.path(), fixture.Instance("trial"), wire.Query("dryRun", metav1.DryRunAll))
+		return err == nil && !answer.OK(), err
+	})
+	if err != nil {
+		return Observation{}, err
+	}
+	merge := wire.PatchType(types.MergePatchType)
+	var seen []string
+	for _, way := range []struct {
+		name string
+		try  func() (*wire.Answer, error)
+	}{
+		{"create", func() (*wire.Answer, error) { return s.post(ctx, s.path(), fixture.Instance("other")) }},
+		{"update", func() (*wire.Answer, error) { return s.update(ctx, fixture.With("spec.replicas", 3)) }},
+		{"JSON patch", func() (*wire.Answer, error) {
+			return s.patch(ctx, s.path("db"), `[{"op":"replace","path":"/spec/replicas","value":3}]`,
+				wire.PatchType(types.JSONPatchType))
+		}},
+		{"merge patch", func() (*wire.Answer, error) {
+			return s.patch(ctx, s.path("db"), `{"spec":{"replicas":3}}`, merge)
+		}},
+		{"apply", func() (*wire.Answer, error) {
+			return s.apply(ctx, "tuner", fixture.Instance("db", fixture.With("spec.replicas", 3)),
+				wire.Query("force", "true"))
+		}},
+		{"apply of a new one", func() (*wire.Answer, error) {
+			return s.apply(ctx, "tuner", fixture.Instance("other"))
+		}},
+		{"in v1alpha1", func() (*wire.Answer, error) {
+			return s.patch(ctx, s.alpha("db"), `{"spec":{"readReplicas":2}}`, merge)
+		}},
+		{"status", func() (*wire.Answer, error) {
+			return s.patch(ctx, s.path("db", "status"), `{"status":{"primary":"db-0"}}`, merge)
+		}},
+		{"scale", func() (*wire.Answer, error) {
+			return s.patch(ctx, s.path("db", "scale"), `{"spec":{"replicas":3}}`, merge)
+		}},
+		{"delete", func() (*wire.Answer, error) { return s.delete(ctx, s.path("db"), nil) }},
+		{"delete all", func() (*wire.Answer, error) { return s.delete(ctx, s.path(), nil) }},
+	} {
+		answer, err := way.try()
+		if err != nil {
+			return Observation{}, err
+		}
+		seen = append(seen, way.name+" "+answer.Verdict())
+	}
+	return observed("%s", strings.Join(seen, ", "))
 }
 
 func mutatingPolicy(ctx context.Context, s *Subject) (Observation, error) {

@@ -21,7 +21,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/duet-api/duet/e2e/fixture"
-	mysqlinstall "github.com/duet-api/duet/shared/api/mysql/install"
 	mysqlv1 "github.com/duet-api/duet/shared/api/mysql/v1"
 	"github.com/duet-api/duet/shared/client/clientset/versioned"
 )
@@ -151,11 +150,9 @@ func fourClients(ctx context.Context, s *Subject) (Observation, error) {
 }
 
 func changeWithControllerRuntime(ctx context.Context, s *Subject) (*mysqlv1.MySQLInstance, error) {
-	scheme := runtime.NewScheme()
-	mysqlinstall.Install(scheme)
-	c, err := client.New(s.Config, client.Options{Scheme: scheme})
+	c, err := s.controllerRuntime()
 	if err != nil {
-		return nil, fmt.Errorf("could not make a controller-runtime client: %w", err)
+		return nil, err
 	}
 	instance := &mysqlv1.MySQLInstance{}
 	if err := c.Get(ctx, client.ObjectKey{Namespace: s.Namespace, Name: "db"}, instance); err != nil {

@@ -92,13 +92,13 @@ type Row struct {
 func Rows() []Row {
 	return slices.Concat(
 		machineryRows, patchRows, watchRows, listRows, decodingRows, metadataRows, discoveryRows,
-		validationRows, admissionRows,
-		versioningRows,
+		validationRows, admissionRows, webhookRows,
+		versioningRows, storageVersionRows,
 		subresourceRows,
 		storageRows,
 		securityRows,
 		outageRows,
-		clientRows, commandRows,
+		clientRows, commandRows, typedClientRows,
 	)
 }
 
