@@ -27,7 +27,7 @@ func options(t *testing.T, server *fakeapi.Server) bench.Options {
 	}
 	newArm := func(name, form, repeats string) *arm.Arm {
 		return &arm.Arm{
-			Name: name, Form: form, Repeats: repeats, Plane: form, Config: server.Config(), Admin: server.Config(), Kind: kind,
+			Name: name, Form: form, Repeats: repeats, Plane: form, Target: arm.Kubernetes{Config: server.Config(), Admin: server.Config()}, Kind: kind,
 		}
 	}
 	scenarios, err := scenario.Named("get-one", "update")

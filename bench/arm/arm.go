@@ -4,16 +4,18 @@
 package arm
 
 import (
+	"context"
 	"fmt"
-
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/rest"
 )
 
 // Forms that an arm can have besides the names of Duet's implementations.
 const (
 	// BuiltIn is a resource that kube-apiserver itself serves: typed code without a hop.
 	BuiltIn = "built-in"
+	// Storage is the storage alone, with the same bytes: what no API server can be faster than.
+	Storage = "storage"
+	// Transport is a server that does nothing: what the connection itself costs.
+	Transport = "transport"
 )
 
 // Arm is one of the things compared.
@@ -27,11 +29,10 @@ type Arm struct {
 	Repeats string
 	// Plane names the control plane behind the arm. Component names in resource usage begin with it.
 	Plane string
-	// Config reaches the control plane as the user whose requests are measured. It must not be in system:masters,
-	// who skip authorization and priority: Prepare refuses such a user.
-	Config *rest.Config
-	// Admin reaches the same control plane as an administrator, to make and remove namespaces and rights.
-	Admin *rest.Config
+	// Target is where the requests go.
+	Target Target
+	// Encoding of the bodies, both ways; empty means JSON.
+	Encoding Encoding
 	// Namespace holds the population that is read and updated. A second one, Scratch, takes the objects that the
 	// benchmark creates, so that they do not grow the lists. Both are made by Prepare and removed by Cleanup.
 	Namespace string
@@ -50,8 +51,8 @@ func (a *Arm) Validate() error {
 		missing = "name"
 	case a.Form == "":
 		missing = "form"
-	case a.Config == nil || a.Admin == nil:
-		missing = "client configuration"
+	case a.Target == nil:
+		missing = "target"
 	case a.Namespace == "":
 		missing = "namespace"
 	case a.Kind == nil:
@@ -62,27 +63,26 @@ func (a *Arm) Validate() error {
 	return fmt.Errorf("could not use arm %q: it has no %s", a.Name, missing)
 }
 
-// Kind is a resource together with a corpus of its objects.
-type Kind struct {
-	// Resource is what the arm reads and writes, with its version.
-	Resource schema.GroupVersionResource
-	// variants are the objects of the corpus, ready to be filled in.
-	variants []template
+// Target is where an arm's requests go, and what has to be there for them.
+type Target interface {
+	// Prepare makes what the arm needs before its first request. Cleanup removes it, also after a failure half way;
+	// removing what is not there is no error, and it works with a cancelled context too, in bounded time.
+	Prepare(ctx context.Context, a *Arm) error
+	Cleanup(ctx context.Context, a *Arm) error
+	// Connect opens a connection of the arm's own: arms share none, even if their targets are equal.
+	Connect(a *Arm) (Client, error)
 }
 
-// Object fills in what differs between the objects of a corpus.
-type Object struct {
-	// Namespace and Name of the object.
-	Namespace, Name string
-	// ResourceVersion is the version that an update replaces; empty for a new object.
-	ResourceVersion string
-	// Number chooses the payload from the corpus. Equal numbers give equal payloads in every arm of a seed.
-	Number int
-	// Revision is written into one field of the spec, so that each update really changes the object.
-	Revision int
+// Prepare makes what the arm needs.
+func (a *Arm) Prepare(ctx context.Context) error {
+	if err := a.Validate(); err != nil {
+		return err
+	}
+	return a.Target.Prepare(ctx, a)
 }
 
-// Append adds the object as JSON to a buffer and returns the buffer.
-func (k *Kind) Append(to []byte, object Object) []byte {
-	return k.variants[object.Number%len(k.variants)].append(to, object)
-}
+// Cleanup removes what Prepare made.
+func (a *Arm) Cleanup(ctx context.Context) error { return a.Target.Cleanup(ctx, a) }
+
+// NewClient connects to the arm.
+func (a *Arm) NewClient() (Client, error) { return a.Target.Connect(a) }

@@ -3,169 +3,68 @@ package arm
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"net"
-	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/rest"
 )
 
 // RequestTimeout ends a request that is not answered; it then counts as an error.
 const RequestTimeout = 20 * time.Second
 
 // Limits says which limits the load client itself imposes, for the run card: none, and how that was brought about.
-const Limits = "no client-side rate limit (QPS -1, plain HTTP client), gzip off, JSON, HTTP/2 over one connection per arm"
+const Limits = "no client-side rate limit (QPS -1, plain HTTP client), gzip off, HTTP/2 over one connection per arm"
 
-// Client sends the arm's requests. It is deliberately thinner than client-go's typed clients: bodies are bytes on both
-// ways, read in full and not decoded, because decoding costs the generator more than most servers spend on the request
-// and differs from kind to kind. It has no rate limiter.
-type Client struct {
-	arm  *Arm
-	http *http.Client
-	root string
+// Client sends an arm's requests: what every arm can do, whatever is behind it. Each method returns the moment at which
+// the last byte of the answer had been read; the answer replaces what is in the buffer.
+type Client interface {
+	// Create stores a new object.
+	Create(ctx context.Context, namespace, name string, body []byte, answer *bytes.Buffer) (time.Time, error)
+	// Get reads one object, from storage: no resource version is given.
+	Get(ctx context.Context, namespace, name string, answer *bytes.Buffer) (time.Time, error)
+	// Update replaces one object.
+	Update(ctx context.Context, namespace, name string, body []byte, answer *bytes.Buffer) (time.Time, error)
+	// List reads all objects of a namespace, consistently and in one page.
+	List(ctx context.Context, namespace string, answer *bytes.Buffer) (time.Time, error)
+	// Meta reads the metadata of an object that was answered, Items the resource version and the items of a list.
+	Meta(object []byte) (Meta, error)
+	Items(list []byte) (resourceVersion string, items []Meta, err error)
+	// Close drops the connections.
+	Close()
 }
 
-// NewClient connects to the arm as its user. Arms share no connection, even if their configurations are equal.
-func (a *Arm) NewClient() (*Client, error) {
-	config := rest.CopyConfig(a.Config)
-	config.DisableCompression = true
-	config.QPS = -1
-	config.RateLimiter = nil
-	// client-go caches transports by configuration; a dialer of one's own is what makes a configuration unique.
-	config.Dial = (&net.Dialer{Timeout: RequestTimeout, KeepAlive: 30 * time.Second}).DialContext
-	client, err := rest.HTTPClientFor(config)
-	if err != nil {
-		return nil, fmt.Errorf("could not make a client for arm %s: %w", a.Name, err)
-	}
-	server, _, err := rest.DefaultServerUrlFor(config)
-	if err != nil {
-		return nil, fmt.Errorf("could not read the server address of arm %s: %w", a.Name, err)
-	}
-	gv := a.Kind.Resource.GroupVersion()
-	path := "/apis"
-	if gv.Group == "" {
-		path = "/api"
-	}
-	return &Client{arm: a, http: client, root: server.JoinPath(path, gv.String()).String() + "/namespaces/"}, nil
+// Watcher is a client that can watch.
+type Watcher interface {
+	Client
+	// Watch opens a watch of a namespace from a resource version on, and returns once it is accepted. Events go to the
+	// function, one after the other, until the context ends or the watch breaks; finished then yields nil in the first
+	// case and the error in the second.
+	Watch(ctx context.Context, namespace, from string, each func(Event)) (finished <-chan error, err error)
 }
 
-// Close drops the client's connections.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
-
-// Create posts a new object. The answer replaces what is in the buffer; so it does in all methods.
-func (c *Client) Create(ctx context.Context, namespace string, body []byte, answer *bytes.Buffer) (time.Time, error) {
-	return c.do(ctx, http.MethodPost, c.collection(namespace), body, answer)
+// API is a client of a Kubernetes API, which has more kinds of requests than the others can have.
+type API interface {
+	Watcher
+	// Do sends any request.
+	Do(ctx context.Context, request Request, answer *bytes.Buffer) (time.Time, error)
 }
 
-// Get reads one object, from storage: no resource version is given.
-func (c *Client) Get(ctx context.Context, namespace, name string, answer *bytes.Buffer) (time.Time, error) {
-	return c.do(ctx, http.MethodGet, c.collection(namespace)+"/"+name, nil, answer)
-}
-
-// Update replaces one object.
-func (c *Client) Update(
-	ctx context.Context, namespace, name string, body []byte, answer *bytes.Buffer,
-) (time.Time, error) {
-	return c.do(ctx, http.MethodPut, c.collection(namespace)+"/"+name, body, answer)
-}
-
-// List reads all objects of a namespace, consistently and in one page.
-func (c *Client) List(ctx context.Context, namespace string, answer *bytes.Buffer) (time.Time, error) {
-	return c.do(ctx, http.MethodGet, c.collection(namespace), nil, answer)
-}
-
-func (c *Client) collection(namespace string) string {
-	return c.root + namespace + "/" + c.arm.Kind.Resource.Resource
-}
-
-// errCutOff is an answer that began and did not end.
-var errCutOff = errors.New("answer was cut off")
-
-// do sends one request and reads the whole answer. It returns when the last byte had been read.
-func (c *Client) do(ctx context.Context, verb, url string, body []byte, answer *bytes.Buffer) (time.Time, error) {
-	ctx, cancel := context.WithTimeout(ctx, RequestTimeout)
-	defer cancel()
-	response, err := c.send(ctx, verb, url, body)
-	if err != nil {
-		return time.Time{}, err
-	}
-	defer response.Body.Close()
-	answer.Reset()
-	_, err = answer.ReadFrom(response.Body)
-	done := time.Now()
-	if err != nil {
-		return time.Time{}, fmt.Errorf("%w: %s %s: %w", errCutOff, verb, url, err)
-	}
-	if response.StatusCode < 200 || response.StatusCode > 299 {
-		return time.Time{}, statusError(response.StatusCode, answer.Bytes())
-	}
-	return done, nil
-}
-
-func (c *Client) send(ctx context.Context, verb, url string, body []byte) (*http.Response, error) {
-	var reader io.Reader
-	if body != nil {
-		reader = bytes.NewReader(body)
-	}
-	request, err := http.NewRequestWithContext(ctx, verb, url, reader)
-	if err != nil {
-		return nil, fmt.Errorf("could not make a request: %w", err)
-	}
-	request.Header.Set("Accept", "application/json")
-	if body != nil {
-		request.Header.Set("Content-Type", "application/json")
-	}
-	return c.http.Do(request)
-}
-
-func statusError(code int, body []byte) error {
-	var status metav1.Status
-	if err := json.Unmarshal(body, &status); err != nil || status.Status != metav1.StatusFailure {
-		status = metav1.Status{Status: metav1.StatusFailure, Message: string(body)}
-	}
-	status.Code = int32(code)
-	return &apierrors.StatusError{ErrStatus: status}
-}
-
-// Meta is what the benchmark needs to know of an object that a server sent.
-type Meta struct {
-	Name            string `json:"name"`
-	ResourceVersion string `json:"resourceVersion"`
-}
-
-// ReadMeta reads the metadata of an object, or of a list.
-func ReadMeta(object []byte) (Meta, error) {
-	var partial struct {
-		Metadata Meta `json:"metadata"`
-	}
-	if err := json.Unmarshal(object, &partial); err != nil {
-		return Meta{}, fmt.Errorf("could not read the metadata of an answer: %w", err)
-	}
-	return partial.Metadata, nil
-}
-
-// ReadItems reads the metadata of a list's items.
-func ReadItems(list []byte) ([]Meta, error) {
-	var partial struct {
-		Items []struct {
-			Metadata Meta `json:"metadata"`
-		} `json:"items"`
-	}
-	if err := json.Unmarshal(list, &partial); err != nil {
-		return nil, fmt.Errorf("could not read a list: %w", err)
-	}
-	out := make([]Meta, len(partial.Items))
-	for i, item := range partial.Items {
-		out[i] = item.Metadata
-	}
-	return out, nil
+// Request is any request about the arm's resource.
+type Request struct {
+	// Verb of HTTP.
+	Verb string
+	// Namespace of the objects. Name is empty for requests to the collection, Subresource for the object itself.
+	Namespace, Name, Subresource string
+	Query                        url.Values
+	// Accept and ContentType are those of the arm's encoding when they are empty.
+	Accept, ContentType string
+	// Gzip asks for a compressed answer, which is read as it comes.
+	Gzip bool
+	Body []byte
 }
 
 // Reason puts an error into a class: the HTTP code and reason of a server's refusal, or what went wrong on the way.

@@ -26,11 +26,11 @@ func newArm(t *testing.T, server *fakeapi.Server) *arm.Arm {
 		t.Fatal(err)
 	}
 	return &arm.Arm{
-		Name: "crd", Form: "crd", Plane: "crd", Config: server.Config(), Admin: server.Config(), Namespace: "ns", Kind: kind,
+		Name: "crd", Form: "crd", Plane: "crd", Target: arm.Kubernetes{Config: server.Config(), Admin: server.Config()}, Namespace: "ns", Kind: kind,
 	}
 }
 
-func newClient(t *testing.T, server *fakeapi.Server) (*arm.Arm, *arm.Client) {
+func newClient(t *testing.T, server *fakeapi.Server) (*arm.Arm, arm.API) {
 	t.Helper()
 	a := newArm(t, server)
 	client, err := a.NewClient()
@@ -38,7 +38,16 @@ func newClient(t *testing.T, server *fakeapi.Server) (*arm.Arm, *arm.Client) {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	return a, client
+	return a, client.(arm.API)
+}
+
+func rendered(t *testing.T, a *arm.Arm, object arm.Object) []byte {
+	t.Helper()
+	body, err := a.Kind.Append(nil, a.Encoding, object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
 }
 
 func TestClientSpeaksPlainJSON(t *testing.T) {
@@ -51,15 +60,15 @@ func TestClientSpeaksPlainJSON(t *testing.T) {
 	}
 	a, client := newClient(t, server)
 	var answer bytes.Buffer
-	body := a.Kind.Append(nil, arm.Object{Namespace: "ns", Name: "a"})
-	if _, err := client.Create(t.Context(), "ns", body, &answer); err != nil {
+	body := rendered(t, a, arm.Object{Namespace: "ns", Name: "a"})
+	if _, err := client.Create(t.Context(), "ns", "a", body, &answer); err != nil {
 		t.Fatal(err)
 	}
-	meta, err := arm.ReadMeta(answer.Bytes())
+	meta, err := client.Meta(answer.Bytes())
 	if err != nil {
 		t.Fatal(err)
 	}
-	body = a.Kind.Append(nil, arm.Object{Namespace: "ns", Name: "a", ResourceVersion: meta.ResourceVersion, Revision: 1})
+	body = rendered(t, a, arm.Object{Namespace: "ns", Name: "a", ResourceVersion: meta.ResourceVersion, Revision: 1})
 	if _, err := client.Update(t.Context(), "ns", "a", body, &answer); err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +78,7 @@ func TestClientSpeaksPlainJSON(t *testing.T) {
 	if _, err := client.List(t.Context(), "ns", &answer); err != nil {
 		t.Fatal(err)
 	}
-	items, err := arm.ReadItems(answer.Bytes())
+	_, items, err := client.Items(answer.Bytes())
 	if err != nil || len(items) != 1 || items[0].Name != "a" {
 		t.Errorf("items = %v, %v, want a", items, err)
 	}
@@ -160,8 +169,8 @@ func TestWatchDeliversEventsUntilItIsCancelled(t *testing.T) {
 	}
 	before := time.Now()
 	for _, name := range []string{"a", "b"} {
-		body := a.Kind.Append(nil, arm.Object{Namespace: "ns", Name: name})
-		if _, err := client.Create(t.Context(), "ns", body, &bytes.Buffer{}); err != nil {
+		body := rendered(t, a, arm.Object{Namespace: "ns", Name: name})
+		if _, err := client.Create(t.Context(), "ns", name, body, &bytes.Buffer{}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	mysqlv1 "github.com/duet-api/duet/shared/api/mysql/v1"
 )
@@ -34,7 +35,9 @@ func MySQLInstances(seed uint64) (*Kind, error) {
 		if err != nil {
 			return nil, err
 		}
-		kind.variants = append(kind.variants, t)
+		kind.variants = append(kind.variants, variant{t, object, func(into runtime.Object, revision string) {
+			into.(*mysqlv1.MySQLInstance).Spec.Parameters[0].Value = revision
+		}})
 	}
 	return kind, nil
 }
@@ -57,10 +60,15 @@ func ConfigMaps(seed uint64) (*Kind, error) {
 		if err != nil {
 			return nil, err
 		}
-		kind.variants = append(kind.variants, t)
+		kind.variants = append(kind.variants, variant{t, object, func(into runtime.Object, revision string) {
+			into.(*corev1.ConfigMap).Data[revisionLeaf] = revision
+		}})
 	}
 	return kind, nil
 }
+
+// revisionLeaf is the entry of a flattened spec that carries the revision.
+const revisionLeaf = "spec.parameters.0.value"
 
 // instance is number i of a seed's corpus, with marks where objects differ.
 func instance(seed uint64, i int) *mysqlv1.MySQLInstance {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 
@@ -30,6 +31,15 @@ func kinds(t *testing.T, seed uint64) map[string]*Kind {
 	return map[string]*Kind{"mysqlinstances": instances, "configmaps": configMaps}
 }
 
+func rendered(t *testing.T, kind *Kind, object Object) []byte {
+	t.Helper()
+	text, err := kind.Append(nil, JSON, object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
 var sample = Object{Namespace: "ns", Name: "name-1", ResourceVersion: "123", Revision: 5}
 
 // TestInstancesPassTheRules is why a benchmark may call every refusal an error: the API accepts the whole corpus.
@@ -42,7 +52,7 @@ func TestInstancesPassTheRules(t *testing.T) {
 		for i := range corpusSize {
 			object := sample
 			object.Number = i
-			text := kind.Append(nil, object)
+			text := rendered(t, kind, object)
 			decoded, err := runtime.Decode(decoder, text)
 			if err != nil {
 				t.Fatalf("seed %d, object %d does not decode: %v\n%s", seed, i, err, text)
@@ -64,7 +74,7 @@ func TestEveryPayloadHasTheSameSize(t *testing.T) {
 		for i := range corpusSize {
 			object := sample
 			object.Number = i
-			if got := len(kind.Append(nil, object)); got != want {
+			if got := len(rendered(t, kind, object)); got != want {
 				t.Errorf("%s: object %d has %d bytes, want %d", name, i, got, want)
 			}
 		}
@@ -76,7 +86,7 @@ func TestConfigMapHoldsTheLeavesOfItsInstance(t *testing.T) {
 	var instance mysqlv1.MySQLInstance
 	var configMap corev1.ConfigMap
 	for kind, into := range map[string]any{"mysqlinstances": &instance, "configmaps": &configMap} {
-		decoder := json.NewDecoder(bytes.NewReader(both[kind].Append(nil, sample)))
+		decoder := json.NewDecoder(bytes.NewReader(rendered(t, both[kind], sample)))
 		decoder.DisallowUnknownFields()
 		if err := decoder.Decode(into); err != nil {
 			t.Fatalf("%s: %v", kind, err)
@@ -96,16 +106,16 @@ func TestConfigMapHoldsTheLeavesOfItsInstance(t *testing.T) {
 
 func TestCorpusFollowsFromItsSeed(t *testing.T) {
 	for name, kind := range kinds(t, 7) {
-		first := kind.Append(nil, sample)
-		if !bytes.Equal(first, kinds(t, 7)[name].Append(nil, sample)) {
+		first := rendered(t, kind, sample)
+		if !bytes.Equal(first, rendered(t, kinds(t, 7)[name], sample)) {
 			t.Errorf("%s: equal seeds give different objects", name)
 		}
-		if bytes.Equal(first, kinds(t, 8)[name].Append(nil, sample)) {
+		if bytes.Equal(first, rendered(t, kinds(t, 8)[name], sample)) {
 			t.Errorf("%s: different seeds give equal objects", name)
 		}
 		other := sample
 		other.Number = 1
-		if bytes.Equal(first, kind.Append(nil, other)) {
+		if bytes.Equal(first, rendered(t, kind, other)) {
 			t.Errorf("%s: objects 0 and 1 are equal", name)
 		}
 	}
@@ -117,7 +127,7 @@ func TestAppendFillsEveryGapAndNothingElse(t *testing.T) {
 		two.Name, two.Namespace, two.ResourceVersion, two.Revision = "n2", "ns2", "9", 6
 		var got [2]map[string]any
 		for i, object := range []Object{one, two} {
-			if err := json.Unmarshal(kind.Append(nil, object), &got[i]); err != nil {
+			if err := json.Unmarshal(rendered(t, kind, object), &got[i]); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
 		}
@@ -139,10 +149,51 @@ func TestAppendFillsEveryGapAndNothingElse(t *testing.T) {
 }
 
 func TestAppendKeepsWhatIsInTheBuffer(t *testing.T) {
-	kind := kinds(t, 7)["configmaps"]
-	got := kind.Append([]byte("before "), sample)
-	if want := append([]byte("before "), kind.Append(nil, sample)...); !bytes.Equal(got, want) {
-		t.Errorf("Append replaced the buffer")
+	for _, encoding := range []Encoding{JSON, Protobuf, CBOR} {
+		kind := kinds(t, 7)["configmaps"]
+		got, err := kind.Append([]byte("before "), encoding, sample)
+		if err != nil {
+			t.Fatal(err)
+		}
+		alone, err := kind.Append(nil, encoding, sample)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := append([]byte("before "), alone...); !bytes.Equal(got, want) {
+			t.Errorf("%s: Append replaced the buffer", encoding)
+		}
+	}
+}
+
+// TestEncodingsSayTheSame is why arms of different encodings may be compared: they carry one object.
+func TestEncodingsSayTheSame(t *testing.T) {
+	for name, kind := range kinds(t, 7) {
+		for i := range corpusSize {
+			object := sample
+			object.Number = i
+			want, err := runtime.Decode(serializer.NewCodecFactory(scheme).UniversalDeserializer(), rendered(t, kind, object))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for encoding, decoder := range map[Encoding]runtime.Decoder{Protobuf: protobufSerializer, CBOR: cborSerializer} {
+				body, err := kind.Append(nil, encoding, object)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, err := runtime.Decode(decoder, body)
+				if err != nil {
+					t.Fatalf("%s as %s: %v", name, encoding, err)
+				}
+				want.GetObjectKind().SetGroupVersionKind(got.GetObjectKind().GroupVersionKind())
+				if !equality.Semantic.DeepEqual(want, got) {
+					t.Errorf("%s, object %d: JSON and %s differ:\n%s", name, i, encoding, cmp.Diff(want, got))
+				}
+				meta, err := encoding.meta(body)
+				if err != nil || meta != (Meta{Name: "name-1", ResourceVersion: "123"}) {
+					t.Errorf("%s as %s: metadata %+v, %v", name, encoding, meta, err)
+				}
+			}
+		}
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/rest"
 
 	"github.com/duet-api/duet/bench/arm"
 	"github.com/duet-api/duet/bench/internal/fakeapi"
@@ -94,8 +93,7 @@ func TestValidate(t *testing.T) {
 		"complete":     {func(*arm.Arm) {}, ""},
 		"no name":      {func(a *arm.Arm) { a.Name = "" }, "has no name"},
 		"no form":      {func(a *arm.Arm) { a.Form = "" }, "has no form"},
-		"no user":      {func(a *arm.Arm) { a.Config = nil }, "has no client configuration"},
-		"no admin":     {func(a *arm.Arm) { a.Admin = (*rest.Config)(nil) }, "has no client configuration"},
+		"no target":    {func(a *arm.Arm) { a.Target = nil }, "has no target"},
 		"no namespace": {func(a *arm.Arm) { a.Namespace = "" }, "has no namespace"},
 		"no kind":      {func(a *arm.Arm) { a.Kind = nil }, "has no kind"},
 	}
@@ -106,6 +104,22 @@ func TestValidate(t *testing.T) {
 			err := a.Validate()
 			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 				t.Errorf("Validate() = %v, want %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestPrepareNeedsAUserAndAnAdministrator(t *testing.T) {
+	server := fakeapi.New(t)
+	for name, target := range map[string]arm.Kubernetes{
+		"no user":  {Admin: server.Config()},
+		"no admin": {Config: server.Config()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newArm(t, server)
+			a.Target = target
+			if err := a.Prepare(t.Context()); err == nil || !strings.Contains(err.Error(), "has no client configuration") {
+				t.Errorf("Prepare() = %v, want a refusal", err)
 			}
 		})
 	}

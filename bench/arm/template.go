@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"strings"
 )
 
@@ -76,9 +75,7 @@ func (t template) append(to []byte, object Object) []byte {
 		case resourceVersionMark:
 			to = append(to, object.ResourceVersion...)
 		case revisionMark:
-			// A fixed width keeps the object's size: updates must not grow what is read later.
-			const width = 1_000_000
-			to = strconv.AppendInt(to, int64(width+object.Revision%width), 10)
+			to = append(to, object.revisionText()...)
 		}
 	}
 	return append(to, t.parts[len(t.gaps)]...)

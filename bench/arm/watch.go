@@ -5,10 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/serializer/cbor"
+	"k8s.io/apimachinery/pkg/runtime/serializer/cbor/direct"
+	"k8s.io/apimachinery/pkg/runtime/serializer/protobuf"
 	"k8s.io/apimachinery/pkg/watch"
 )
 
@@ -22,14 +27,13 @@ type Event struct {
 	Received time.Time
 }
 
-// Watch opens a watch of a namespace from a resource version on, and returns once the server has accepted it. Events go
-// to the function, one after the other, until the context ends or the watch breaks; finished then yields nil in the
-// first case and the error in the second.
-func (c *Client) Watch(
+// Watch implements Watcher.
+func (c *httpClient) Watch(
 	ctx context.Context, namespace, from string, each func(Event),
 ) (finished <-chan error, err error) {
-	query := url.Values{"watch": {"1"}, "resourceVersion": {from}}
-	response, err := c.send(ctx, http.MethodGet, c.collection(namespace)+"?"+query.Encode(), nil)
+	response, err := c.send(ctx, Request{
+		Verb: http.MethodGet, Namespace: namespace, Query: url.Values{"watch": {"1"}, "resourceVersion": {from}},
+	})
 	if err != nil {
 		return nil, fmt.Errorf("could not open a watch on arm %s: %w", c.arm.Name, err)
 	}
@@ -40,7 +44,7 @@ func (c *Client) Watch(
 	done := make(chan error, 1)
 	go func() {
 		defer response.Body.Close()
-		err := read(json.NewDecoder(response.Body), each)
+		err := read(c.arm.Encoding.events(response.Body), each)
 		if ctx.Err() != nil {
 			err = nil
 		}
@@ -49,22 +53,79 @@ func (c *Client) Watch(
 	return done, nil
 }
 
-// read decodes events until the stream ends, which it does with an error.
-func read(events *json.Decoder, each func(Event)) error {
+// frame is one event as it came.
+type frame struct {
+	kind watch.EventType
+	// meta of the object; message if the event is an error.
+	meta    Meta
+	message string
+}
+
+// read reads events until the stream ends, which it does with an error.
+func read(next func() (frame, error), each func(Event)) error {
 	for {
-		var frame struct {
+		event, err := next()
+		if err != nil {
+			return fmt.Errorf("the watch broke: %w", err)
+		}
+		if event.kind == watch.Error {
+			return errors.New("the watch broke: the server sent: " + event.message)
+		}
+		each(Event{Type: event.kind, Meta: event.meta, Received: time.Now()})
+	}
+}
+
+// events returns what reads one event after the other from a stream of the encoding.
+func (e Encoding) events(stream io.ReadCloser) func() (frame, error) {
+	switch e {
+	case Protobuf:
+		return e.framed(protobuf.LengthDelimitedFramer.NewFrameReader(stream), func(data []byte) (*metav1.WatchEvent, error) {
+			event := &metav1.WatchEvent{}
+			return event, event.Unmarshal(data)
+		})
+	case CBOR:
+		return e.framed(cbor.NewFramer().NewFrameReader(stream), func(data []byte) (*metav1.WatchEvent, error) {
+			event := &metav1.WatchEvent{}
+			return event, direct.Unmarshal(data, event)
+		})
+	}
+	decoder := json.NewDecoder(stream)
+	return func() (frame, error) {
+		var event struct {
 			Type   watch.EventType `json:"type"`
 			Object struct {
 				Metadata Meta   `json:"metadata"`
 				Message  string `json:"message"`
 			} `json:"object"`
 		}
-		if err := events.Decode(&frame); err != nil {
-			return fmt.Errorf("the watch broke: %w", err)
+		err := decoder.Decode(&event)
+		return frame{event.Type, event.Object.Metadata, event.Object.Message}, err
+	}
+}
+
+// largestFrame bounds one event, in bytes: no object is larger.
+const largestFrame = 4 << 20
+
+// framed reads events of a binary encoding, which come in frames.
+func (e Encoding) framed(frames io.Reader, decode func([]byte) (*metav1.WatchEvent, error)) func() (frame, error) {
+	buffer := make([]byte, largestFrame)
+	return func() (frame, error) {
+		n, err := frames.Read(buffer)
+		if err != nil {
+			return frame{}, err
 		}
-		if frame.Type == watch.Error {
-			return errors.New("the watch broke: the server sent: " + frame.Object.Message)
+		event, err := decode(buffer[:n])
+		if err != nil {
+			return frame{}, err
 		}
-		each(Event{Type: frame.Type, Meta: frame.Object.Metadata, Received: time.Now()})
+		out := frame{kind: watch.EventType(event.Type)}
+		if out.kind == watch.Error {
+			var status metav1.Status
+			err = e.unmarshal(event.Object.Raw, &status)
+			out.message = status.Message
+			return out, err
+		}
+		out.meta, err = e.meta(event.Object.Raw)
+		return out, err
 	}
 }

@@ -31,7 +31,7 @@ func armsOf(s *matrix.Side, seed uint64, first bool) ([]*arm.Arm, error) {
 		return nil, err
 	}
 	for _, a := range found {
-		a.Plane, a.Config, a.Admin = s.Form.Name(), user, s.Config()
+		a.Plane, a.Target = s.Form.Name(), arm.Kubernetes{Config: user, Admin: s.Config()}
 	}
 	return found, nil
 }

@@ -25,13 +25,15 @@ func startCreate(_ context.Context, s *Subject, cell Cell) (load.Op, func() erro
 	namespace := s.Arm.Scratch()
 	op := func(ctx context.Context, call load.Call) (time.Time, error) {
 		n := s.created.Add(1)
-		body := s.Arm.Kind.Append(bodies[call.Worker][:0], arm.Object{
-			Namespace: namespace,
-			Name:      fmt.Sprintf("new-%09d", n),
-			Number:    int(n),
+		name := fmt.Sprintf("new-%09d", n)
+		body, err := s.Arm.Kind.Append(bodies[call.Worker][:0], s.Arm.Encoding, arm.Object{
+			Namespace: namespace, Name: name, Number: int(n),
 		})
+		if err != nil {
+			return time.Time{}, err
+		}
 		bodies[call.Worker] = body
-		return s.Client.Create(ctx, namespace, body, &answers[call.Worker])
+		return s.Client.Create(ctx, namespace, name, body, &answers[call.Worker])
 	}
 	return op, nil, nil
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/duet-api/duet/bench/arm"
 	"github.com/duet-api/duet/bench/load"
 )
 
@@ -29,7 +28,7 @@ func startGetOne(_ context.Context, s *Subject, cell Cell) (load.Op, func() erro
 // get reads object i of the population.
 func get(ctx context.Context, s *Subject, i int, answer *bytes.Buffer) (time.Time, error) {
 	done, err := s.Client.Get(ctx, s.Arm.Namespace, member(i), answer)
-	if err == nil && answer.Len() < arm.PayloadBytes {
+	if err == nil && answer.Len() < s.size {
 		err = errShort
 	}
 	return done, err

@@ -27,7 +27,7 @@ func startList(ctx context.Context, s *Subject, cell Cell) (load.Op, func() erro
 	if _, err := s.Client.List(ctx, s.Arm.Namespace, &answers[0]); err != nil {
 		return nil, nil, err
 	}
-	items, err := arm.ReadItems(answers[0].Bytes())
+	_, items, err := s.Client.Items(answers[0].Bytes())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -37,7 +37,7 @@ func startList(ctx context.Context, s *Subject, cell Cell) (load.Op, func() erro
 	op := func(ctx context.Context, call load.Call) (time.Time, error) {
 		answer := &answers[call.Worker]
 		done, err := s.Client.List(ctx, s.Arm.Namespace, answer)
-		if err == nil && answer.Len() < Population*arm.PayloadBytes {
+		if err == nil && answer.Len() < Population*s.size {
 			err = errShort
 		}
 		return done, err

@@ -76,8 +76,10 @@ func Named(names ...string) ([]Scenario, error) {
 type Subject struct {
 	// Arm is what is measured, Client its connection.
 	Arm    *arm.Arm
-	Client *arm.Client
+	Client arm.Client
 
+	// size is the least that an answer with one object has, in bytes: what a server adds is more than what it may omit.
+	size              int
 	created, revision atomic.Int64
 }
 
@@ -88,7 +90,10 @@ func NewSubject(ctx context.Context, a *arm.Arm) (*Subject, error) {
 		return nil, err
 	}
 	s := &Subject{Arm: a, Client: client}
-	if err := s.populate(ctx); err != nil {
+	if s.size, err = a.Kind.Size(a.Encoding); err == nil {
+		err = s.populate(ctx)
+	}
+	if err != nil {
 		client.Close()
 		return nil, fmt.Errorf("could not create the %d objects that arm %s is measured with: %w", Population, a.Name, err)
 	}
@@ -107,8 +112,11 @@ func (s *Subject) populate(ctx context.Context) error {
 			var answer bytes.Buffer
 			for i := worker; i < Population; i += workers {
 				object := arm.Object{Namespace: s.Arm.Namespace, Name: member(i), Number: i}
-				body := s.Arm.Kind.Append(nil, object)
-				if _, err := s.Client.Create(ctx, s.Arm.Namespace, body, &answer); err != nil {
+				body, err := s.Arm.Kind.Append(nil, s.Arm.Encoding, object)
+				if err != nil {
+					return err
+				}
+				if _, err := s.Client.Create(ctx, s.Arm.Namespace, object.Name, body, &answer); err != nil {
 					return err
 				}
 			}

@@ -24,7 +24,7 @@ func newSubject(t *testing.T, server *fakeapi.Server) *scenario.Subject {
 		t.Fatal(err)
 	}
 	subject, err := scenario.NewSubject(t.Context(), &arm.Arm{
-		Name: "configmap", Form: arm.BuiltIn, Config: server.Config(), Admin: server.Config(), Namespace: "ns", Kind: kind,
+		Name: "configmap", Form: arm.BuiltIn, Target: arm.Kubernetes{Config: server.Config(), Admin: server.Config()}, Namespace: "ns", Kind: kind,
 	})
 	if err != nil {
 		t.Fatal(err)

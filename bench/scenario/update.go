@@ -67,7 +67,7 @@ func (c *cursor) refresh(ctx context.Context) error {
 	if _, err := get(ctx, c.subject, c.index, &c.answer); err != nil {
 		return err
 	}
-	meta, err := arm.ReadMeta(c.answer.Bytes())
+	meta, err := c.subject.Client.Meta(c.answer.Bytes())
 	if err != nil {
 		return err
 	}
@@ -79,18 +79,22 @@ func (c *cursor) refresh(ctx context.Context) error {
 // it said. After a failure it stands on the object as it is then.
 func (c *cursor) update(ctx context.Context) (time.Time, arm.Meta, error) {
 	s := c.subject
-	c.body = s.Arm.Kind.Append(c.body[:0], arm.Object{
+	body, err := s.Arm.Kind.Append(c.body[:0], s.Arm.Encoding, arm.Object{
 		Namespace:       s.Arm.Namespace,
 		Name:            member(c.index),
 		ResourceVersion: c.resourceVersion,
 		Number:          c.index,
 		Revision:        int(s.revision.Add(1)),
 	})
+	if err != nil {
+		return time.Time{}, arm.Meta{}, err
+	}
+	c.body = body
 	done, err := s.Client.Update(ctx, s.Arm.Namespace, member(c.index), c.body, &c.answer)
 	if err != nil {
 		return time.Time{}, arm.Meta{}, errors.Join(err, c.refresh(ctx))
 	}
-	meta, err := arm.ReadMeta(c.answer.Bytes())
+	meta, err := s.Client.Meta(c.answer.Bytes())
 	if err != nil {
 		return time.Time{}, arm.Meta{}, err
 	}

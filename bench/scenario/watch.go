@@ -31,13 +31,13 @@ func startWatch(ctx context.Context, s *Subject, cell Cell) (load.Op, func() err
 	if _, err := s.Client.List(ctx, s.Arm.Namespace, &list); err != nil {
 		return nil, nil, err
 	}
-	from, err := arm.ReadMeta(list.Bytes())
+	from, _, err := s.Client.Items(list.Bytes())
 	if err != nil {
 		return nil, nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	events := newArrivals()
-	finished, err := s.Client.Watch(ctx, s.Arm.Namespace, from.ResourceVersion, events.add)
+	finished, err := s.Client.(arm.Watcher).Watch(ctx, s.Arm.Namespace, from, events.add)
 	if err != nil {
 		cancel()
 		return nil, nil, err

@@ -28,17 +28,26 @@ const (
 	poll   = 100 * time.Millisecond
 )
 
+// Kubernetes is a resource of a Kubernetes API.
+type Kubernetes struct {
+	// Config reaches the API as the user whose requests are measured. It must not be in system:masters, who skip
+	// authorization and priority: Prepare refuses such a user.
+	Config *rest.Config
+	// Admin reaches the control plane as an administrator, to make and remove namespaces and rights.
+	Admin *rest.Config
+}
+
 // Prepare makes the arm's two namespaces and gives its user the rights that the scenarios need, there and nowhere else.
-// It returns when they are in force. Cleanup removes what it made, also after a failure half way.
-func (a *Arm) Prepare(ctx context.Context) error {
-	if err := a.Validate(); err != nil {
-		return err
+// It returns when they are in force.
+func (k Kubernetes) Prepare(ctx context.Context, a *Arm) error {
+	if k.Config == nil || k.Admin == nil {
+		return fmt.Errorf("could not use arm %q: it has no client configuration", a.Name)
 	}
-	name, err := a.userName(ctx)
+	name, err := k.userName(ctx, a)
 	if err != nil {
 		return err
 	}
-	admin, err := clientset(a.Admin)
+	admin, err := clientset(k.Admin)
 	if err != nil {
 		return err
 	}
@@ -51,8 +60,8 @@ func (a *Arm) Prepare(ctx context.Context) error {
 }
 
 // userName asks the server who the arm's user is, and refuses one whose requests would not be those of a normal user.
-func (a *Arm) userName(ctx context.Context) (string, error) {
-	client, err := clientset(a.Config)
+func (k Kubernetes) userName(ctx context.Context, a *Arm) (string, error) {
+	client, err := clientset(k.Config)
 	if err != nil {
 		return "", err
 	}
@@ -122,10 +131,10 @@ func (a *Arm) awaitRights(ctx context.Context) error {
 
 // Cleanup removes the namespaces and all that is in them, and returns when they are gone. Removing what is not there
 // is no error. It works with a cancelled context too, in bounded time: the caller's interruption must leave no litter.
-func (a *Arm) Cleanup(ctx context.Context) error {
+func (k Kubernetes) Cleanup(ctx context.Context, a *Arm) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle)
 	defer cancel()
-	admin, err := clientset(a.Admin)
+	admin, err := clientset(k.Admin)
 	if err != nil {
 		return err
 	}
