@@ -100,25 +100,49 @@ var _ = Describe("OpenAPI", func() {
 		}
 	})
 
-	It("lists the same in discovery for both versions, but for scale", func(ctx context.Context) {
-		for version, want := range map[string][]string{
-			"v1":       {"mysqlinstances", "mysqlinstances/status", "mysqlinstances/scale"},
-			"v1alpha1": {"mysqlinstances", "mysqlinstances/status"},
+	It("lists in discovery what each version has, and what can be done with it", func(ctx context.Context) {
+		all := []string{"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}
+		readWrite := []string{"get", "patch", "update"}
+		for version, want := range map[string]map[string][]string{
+			"v1": {
+				"mysqlinstances": all, "mysqlinstances/status": readWrite, "mysqlinstances/scale": readWrite,
+				"mysqlinstances/metrics": {"get"}, "mysqlinstances/log": {"get"},
+				"mysqlinstances/backup": {"create"}, "mysqlinstances/restart": {"create"},
+				"mysqlparameterreviews": {"create"},
+			},
+			"v1alpha1": {"mysqlinstances": all, "mysqlinstances/status": readWrite},
 		} {
 			resources, err := cluster.Discovery().ServerResourcesForGroupVersion("mysql.example.com/" + version)
 			Expect(err).NotTo(HaveOccurred())
-			var names []string
+			verbs := map[string][]string{}
 			for _, resource := range resources.APIResources {
-				names = append(names, resource.Name)
-				if resource.Name == "mysqlinstances" {
+				verbs[resource.Name] = resource.Verbs
+				Expect(resource.Namespaced).To(Equal(resource.Name != "mysqlparameterreviews"), resource.Name)
+				switch resource.Name {
+				case "mysqlinstances":
 					Expect(resource.SingularName).To(Equal("mysqlinstance"))
 					Expect(resource.ShortNames).To(ConsistOf("mysql"))
 					Expect(resource.Categories).To(ConsistOf("all", "databases"))
-					Expect(resource.Verbs).To(ConsistOf(
-						"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"))
+				case "mysqlparameterreviews":
+					Expect(resource.SingularName).To(Equal("mysqlparameterreview"))
+					Expect(resource.Kind).To(Equal("MySQLParameterReview"))
 				}
 			}
-			Expect(names).To(ConsistOf(want))
+			Expect(verbs).To(Equal(want))
 		}
+	})
+
+	It("describes the log as text with its options", func(ctx context.Context) {
+		paths := document(ctx, "/openapi/v3/apis/mysql.example.com/v1")["paths"].(map[string]any)
+		log := paths["/apis/mysql.example.com/v1/namespaces/{namespace}/mysqlinstances/{name}/log"].(map[string]any)
+		var parameters []string // of this path only; the document keeps them beside its operations
+		for _, parameter := range log["parameters"].([]any) {
+			if name, ok := parameter.(map[string]any)["name"].(string); ok {
+				parameters = append(parameters, name)
+			}
+		}
+		Expect(parameters).To(ContainElements("server", "follow", "previous", "timestamps", "tailLines"))
+		answers := log["get"].(map[string]any)["responses"].(map[string]any)
+		Expect(answers["200"].(map[string]any)["content"]).To(HaveKey("text/plain"))
 	})
 })

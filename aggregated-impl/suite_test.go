@@ -58,7 +58,10 @@ var _ = BeforeSuite(func(ctx context.Context) {
 	Expect(build.Run()).To(Succeed())
 
 	By("starting the control plane")
-	plane, err = controlplane.Start(ctx, controlplane.Options{Dir: filepath.Join(dir, "controlplane"), Out: GinkgoWriter})
+	// Fake nodes, because a log is read from a kubelet.
+	plane, err = controlplane.Start(ctx, controlplane.Options{
+		Dir: filepath.Join(dir, "controlplane"), Out: GinkgoWriter, Kwok: true,
+	})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func(ctx context.Context) { Expect(plane.Stop(ctx)).To(Succeed()) })
 

@@ -7,13 +7,16 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apimachinery/pkg/util/sets"
 	genericopenapi "k8s.io/apiserver/pkg/endpoints/openapi"
 	genericapiserver "k8s.io/apiserver/pkg/server"
+	genericfilters "k8s.io/apiserver/pkg/server/filters"
 	serverstorage "k8s.io/apiserver/pkg/server/storage"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/duet-api/duet/aggregated-impl/admission"
+	"github.com/duet-api/duet/aggregated-impl/registry/mysqlinstance/subresource"
 	"github.com/duet-api/duet/shared/api/mysql"
 	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 	"github.com/duet-api/duet/shared/openapi"
@@ -31,6 +34,8 @@ type Config struct {
 	Generic *genericapiserver.RecommendedConfig
 	scheme  *runtime.Scheme
 	codecs  serializer.CodecFactory
+	// cluster is the core API, with the rights of the server.
+	cluster kubernetes.Interface
 }
 
 // Config does all the input and output that can fail before there is a server: it opens the port, loads certificates,
@@ -42,6 +47,9 @@ func (o *Options) Config(ctx context.Context) (*Config, error) {
 	}
 	codecs := serializer.NewCodecFactory(scheme)
 	config := genericapiserver.NewRecommendedConfig(codecs)
+	// As in kube-apiserver, or one of the two would end a stream after a minute.
+	config.LongRunningFunc = genericfilters.BasicLongRunningRequestCheck(
+		sets.NewString("watch"), sets.NewString(subresource.LogSubresource))
 	if err := addOpenAPI(config); err != nil {
 		return nil, err
 	}
@@ -49,10 +57,14 @@ func (o *Options) Config(ctx context.Context) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	cluster, err := o.applyAdmissionTo(config)
+	if err != nil {
+		return nil, err
+	}
 	config.BuildHandlerChainFunc = func(handler http.Handler, c *genericapiserver.Config) http.Handler {
 		return authorities.gate(genericapiserver.DefaultBuildHandlerChain(withDeprecationWarning(handler), c))
 	}
-	return &Config{Generic: config, scheme: scheme, codecs: codecs}, nil
+	return &Config{Generic: config, scheme: scheme, codecs: codecs, cluster: cluster}, nil
 }
 
 // addOpenAPI serves both versions of OpenAPI. The definitions are named by the public scheme: kube-apiserver merges
@@ -99,7 +111,7 @@ func (o *Options) applyTo(ctx context.Context, config *genericapiserver.Recommen
 	if err := o.CoreAPI.ApplyTo(config); err != nil {
 		return nil, fmt.Errorf("could not set up the client of the core API: %w", err)
 	}
-	return authorities, o.applyAdmissionTo(config)
+	return authorities, nil
 }
 
 // storageFactory says how objects are encoded and under which key. Both are the CustomResourceDefinition's by default:
@@ -117,23 +129,24 @@ func (o *Options) storageFactory(config *genericapiserver.RecommendedConfig, sch
 	return factory
 }
 
-// applyAdmissionTo sets up what needs a client of the core API: priority and fairness, and the admission plugins.
-func (o *Options) applyAdmissionTo(config *genericapiserver.RecommendedConfig) error {
+// applyAdmissionTo sets up what needs a client of the core API, priority and fairness and the admission plugins, and
+// returns the client.
+func (o *Options) applyAdmissionTo(config *genericapiserver.RecommendedConfig) (kubernetes.Interface, error) {
 	config.ClientConfig.QPS, config.ClientConfig.Burst = clientQPS, clientBurst
 	client, err := kubernetes.NewForConfig(config.ClientConfig)
 	if err != nil {
-		return fmt.Errorf("could not use the kubeconfig: %w", err)
+		return nil, fmt.Errorf("could not use the kubeconfig: %w", err)
 	}
 	dynamicClient, err := dynamic.NewForConfig(config.ClientConfig)
 	if err != nil {
-		return fmt.Errorf("could not use the kubeconfig: %w", err)
+		return nil, fmt.Errorf("could not use the kubeconfig: %w", err)
 	}
 	if err := o.Features.ApplyTo(&config.Config, client, config.SharedInformerFactory); err != nil {
-		return fmt.Errorf("could not set up priority and fairness: %w", err)
+		return nil, fmt.Errorf("could not set up priority and fairness: %w", err)
 	}
 	if err := o.Admission.ApplyTo(&config.Config, config.SharedInformerFactory, client, dynamicClient,
 		config.FeatureGate, config.EffectiveVersion, admission.QuotaInitializer{}); err != nil {
-		return fmt.Errorf("could not set up admission: %w", err)
+		return nil, fmt.Errorf("could not set up admission: %w", err)
 	}
-	return nil
+	return client, nil
 }

@@ -9,7 +9,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/duet-api/duet/aggregated-impl/registry/mysqlinstance"
+	"github.com/duet-api/duet/shared/api/mysql"
 	"github.com/duet-api/duet/shared/api/mysql/install"
+	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 )
 
 // newPublicScheme holds the types that clients see, the ones the OpenAPI documents are named after.
@@ -28,8 +30,9 @@ func newPublicScheme() (*runtime.Scheme, error) {
 	return scheme, nil
 }
 
-// newServingScheme is the public scheme plus what requests are decoded into. Scale has one version only, so that
-// version is its own hub; the public scheme must not know, or "__internal" would appear in OpenAPI documents.
+// newServingScheme is the public scheme plus what requests are decoded into. Scale and the kinds that only this server
+// has exist in one version, so that version is its own hub; the public scheme must not know, or "__internal" would
+// appear in OpenAPI documents.
 func newServingScheme() (*runtime.Scheme, error) {
 	scheme, err := newPublicScheme()
 	if err != nil {
@@ -37,5 +40,6 @@ func newServingScheme() (*runtime.Scheme, error) {
 	}
 	scheme.AddKnownTypes(schema.GroupVersion{Group: autoscalingv1.GroupName, Version: runtime.APIVersionInternal},
 		&autoscalingv1.Scale{})
+	scheme.AddKnownTypes(mysql.SchemeGroupVersion, v1.SingleVersionKinds()...)
 	return scheme, nil
 }

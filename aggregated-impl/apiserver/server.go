@@ -4,11 +4,14 @@ import (
 	"context"
 	"fmt"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	genericapiserver "k8s.io/apiserver/pkg/server"
 
 	"github.com/duet-api/duet/aggregated-impl/registry/mysqlinstance/storage"
+	"github.com/duet-api/duet/aggregated-impl/registry/mysqlparameterreview"
 	"github.com/duet-api/duet/shared/api/mysql"
+	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
+	"github.com/duet-api/duet/shared/database"
 )
 
 // Server is the aggregated API server, ready to run.
@@ -37,11 +40,25 @@ func (c CompletedConfig) New() (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("could not set up the generic server: %w", err)
 	}
-	resources, err := storage.New(c.scheme, c.generic.RESTOptionsGetter)
+	// A stopping server waits for open requests, and somebody who follows a log does not go by themselves.
+	streams, endStreams := context.WithCancel(context.Background())
+	if err := generic.AddPreShutdownHook("end-log-streams", func() error {
+		endStreams()
+		return nil
+	}); err != nil {
+		endStreams()
+		return nil, fmt.Errorf("could not set up the end of log streams: %w", err)
+	}
+	resources, err := storage.New(c.scheme, c.generic.RESTOptionsGetter, storage.World{
+		Cluster: c.cluster, Databases: database.NewDialer(), Streams: streams,
+	})
 	if err != nil {
+		endStreams()
 		return nil, err
 	}
-	group := genericapiserver.NewDefaultAPIGroupInfo(mysql.GroupName, c.scheme, metav1.ParameterCodec, c.codecs)
+	resources[v1.SchemeGroupVersion.Version][mysqlparameterreview.Resource] = mysqlparameterreview.REST{}
+	group := genericapiserver.NewDefaultAPIGroupInfo(mysql.GroupName, c.scheme, runtime.NewParameterCodec(c.scheme),
+		c.codecs)
 	group.VersionedResourcesStorageMap = resources
 	if err := generic.InstallAPIGroup(&group); err != nil {
 		return nil, fmt.Errorf("could not install the API group %s: %w", mysql.GroupName, err)

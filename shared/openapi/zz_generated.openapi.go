@@ -385,7 +385,7 @@ func schema_shared_api_mysql_v1_MySQLInstanceBackupStatus(ref common.ReferenceCa
 					},
 					"startTime": {
 						SchemaProps: spec.SchemaProps{
-							Description: "startTime is when the Job was created; absent in the answer to a dry run.",
+							Description: "startTime is when the Job was created.",
 							Ref:         ref(metav1.Time{}.OpenAPIModelName()),
 						},
 					},

@@ -11,22 +11,37 @@ import (
 	"k8s.io/apiserver/pkg/registry/generic"
 	genericregistry "k8s.io/apiserver/pkg/registry/generic/registry"
 	"k8s.io/apiserver/pkg/registry/rest"
+	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	"github.com/duet-api/duet/aggregated-impl/registry/mysqlinstance"
+	"github.com/duet-api/duet/aggregated-impl/registry/mysqlinstance/subresource"
 	"github.com/duet-api/duet/shared/api/mysql"
 	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 	"github.com/duet-api/duet/shared/api/mysql/v1alpha1"
+	"github.com/duet-api/duet/shared/database"
 )
 
 // resource is the plural name in paths.
 const resource = "mysqlinstances"
 
+// World is what lies behind the subresources that run code.
+type World struct {
+	// Cluster is the core API, with the server's own rights.
+	Cluster kubernetes.Interface
+	// Databases reaches the servers of instances.
+	Databases database.Dialer
+	// Streams ends when no log may be streamed any longer.
+	Streams context.Context
+}
+
 // New opens the store and returns the resources of each version by their path below the group version.
 //
 // Scale is served in v1 only: it speaks of all servers, while v1alpha1's readReplicas leaves the primary out, so a
-// scale of it would be off by one from the field of the same name.
-func New(scheme *runtime.Scheme, options generic.RESTOptionsGetter) (map[string]map[string]rest.Storage, error) {
+// scale of it would be off by one from the field of the same name. The subresources that run code are in v1 only because
+// an old version gets no new features.
+func New(scheme *runtime.Scheme, options generic.RESTOptionsGetter,
+	world World) (map[string]map[string]rest.Storage, error) {
 	strategy := mysqlinstance.NewStrategy(scheme)
 	store := &genericregistry.Store{
 		NewFunc:                   func() runtime.Object { return &mysql.MySQLInstance{} },
@@ -56,6 +71,12 @@ func New(scheme *runtime.Scheme, options generic.RESTOptionsGetter) (map[string]
 			resource:             &REST{Store: store},
 			resource + "/status": &StatusREST{store: &statusStore},
 			resource + "/scale":  &ScaleREST{store: store},
+
+			resource + "/metrics": subresource.NewMetrics(store, world.Cluster.CoreV1(), world.Databases),
+			resource + "/backup":  subresource.NewBackup(store, world.Cluster.BatchV1()),
+			resource + "/restart": subresource.NewRestart(store),
+			resource + "/" + subresource.LogSubresource: subresource.NewLog(
+				world.Streams, store, world.Cluster.CoreV1()),
 		},
 		v1alpha1.SchemeGroupVersion.Version: {
 			resource: &REST{

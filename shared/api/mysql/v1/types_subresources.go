@@ -96,7 +96,7 @@ type MySQLInstanceBackupStatus struct {
 	// +optional
 	JobName string `json:"jobName,omitempty" protobuf:"bytes,1,opt,name=jobName"`
 
-	// startTime is when the Job was created; absent in the answer to a dry run.
+	// startTime is when the Job was created.
 	// +optional
 	StartTime *metav1.Time `json:"startTime,omitempty" protobuf:"bytes,2,opt,name=startTime"`
 }
