@@ -100,17 +100,21 @@ func (b bound) RoundTrip(request *http.Request) (*http.Response, error) {
 	return b.next.RoundTrip(request.WithContext(b.ctx))
 }
 
-// file writes an object's manifest to a file, and returns its name and what removes it.
-func (k kubectl) file(object *unstructured.Unstructured) (string, func(), error) {
+// file writes a manifest of objects to a file, and returns its name and what removes it.
+func (k kubectl) file(objects ...*unstructured.Unstructured) (string, func(), error) {
 	dir, err := os.MkdirTemp("", "duet-kubectl-")
 	if err != nil {
 		return "", nil, fmt.Errorf("could not create a directory for the manifest: %w", err)
 	}
 	remove := func() { _ = os.RemoveAll(dir) }
-	manifest, err := json.Marshal(object)
-	if err != nil {
-		remove()
-		return "", nil, fmt.Errorf("could not encode the manifest: %w", err)
+	var manifest []byte // one document after the other, which kubectl reads as it reads YAML
+	for _, object := range objects {
+		document, err := json.Marshal(object)
+		if err != nil {
+			remove()
+			return "", nil, fmt.Errorf("could not encode the manifest: %w", err)
+		}
+		manifest = append(append(manifest, document...), '\n')
 	}
 	file := filepath.Join(dir, "manifest.json")
 	if err := os.WriteFile(file, manifest, 0o600); err != nil {

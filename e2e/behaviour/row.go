@@ -97,7 +97,7 @@ func Rows() []Row {
 		subresourceRows,
 		storageRows,
 		securityRows,
-		outageRows,
+		outageRows, clientOutageRows,
 		clientRows, commandRows, typedClientRows,
 	)
 }
