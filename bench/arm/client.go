@@ -26,8 +26,8 @@ type Client interface {
 	Create(ctx context.Context, namespace, name string, body []byte, answer *bytes.Buffer) (time.Time, error)
 	// Get reads one object, from storage: no resource version is given.
 	Get(ctx context.Context, namespace, name string, answer *bytes.Buffer) (time.Time, error)
-	// Update replaces one object.
-	Update(ctx context.Context, namespace, name string, body []byte, answer *bytes.Buffer) (time.Time, error)
+	// Update replaces one object, if it still has the resource version, which is also in the body if it is an API's.
+	Update(ctx context.Context, namespace, name, resourceVersion string, body []byte, answer *bytes.Buffer) (time.Time, error)
 	// List reads all objects of a namespace, consistently and in one page.
 	List(ctx context.Context, namespace string, answer *bytes.Buffer) (time.Time, error)
 	// Meta reads the metadata of an object that was answered, Items the resource version and the items of a list.

@@ -69,7 +69,7 @@ func TestClientSpeaksPlainJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	body = rendered(t, a, arm.Object{Namespace: "ns", Name: "a", ResourceVersion: meta.ResourceVersion, Revision: 1})
-	if _, err := client.Update(t.Context(), "ns", "a", body, &answer); err != nil {
+	if _, err := client.Update(t.Context(), "ns", "a", meta.ResourceVersion, body, &answer); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := client.Get(t.Context(), "ns", "a", &answer); err != nil {

@@ -66,7 +66,7 @@ func (c *httpClient) Get(ctx context.Context, namespace, name string, answer *by
 }
 
 func (c *httpClient) Update(
-	ctx context.Context, namespace, name string, body []byte, answer *bytes.Buffer,
+	ctx context.Context, namespace, name, _ string, body []byte, answer *bytes.Buffer,
 ) (time.Time, error) {
 	return c.Do(ctx, Request{Verb: http.MethodPut, Namespace: namespace, Name: name, Body: body}, answer)
 }

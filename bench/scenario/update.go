@@ -90,7 +90,7 @@ func (c *cursor) update(ctx context.Context) (time.Time, arm.Meta, error) {
 		return time.Time{}, arm.Meta{}, err
 	}
 	c.body = body
-	done, err := s.Client.Update(ctx, s.Arm.Namespace, member(c.index), c.body, &c.answer)
+	done, err := s.Client.Update(ctx, s.Arm.Namespace, member(c.index), c.resourceVersion, c.body, &c.answer)
 	if err != nil {
 		return time.Time{}, arm.Meta{}, errors.Join(err, c.refresh(ctx))
 	}
