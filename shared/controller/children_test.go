@@ -37,6 +37,7 @@ func TestChildren(t *testing.T) {
 		now := rolloutOf(instance, f, instance.Spec.Version, "mysql", nil)
 		children := map[string]any{
 			"secret":              rootSecret(instance),
+			"secret-accounts":     accountsSecret(instance),
 			"configmap":           configuration(instance, now),
 			"service-primary":     primaryService(instance),
 			"service-read":        readService(instance),

@@ -37,7 +37,6 @@ const (
 	ReasonStopped          = "Stopped"
 	ReasonPrimaryReady     = "PrimaryReady"
 	ReasonPrimaryNotReady  = "PrimaryNotReady"
-	ReasonNotReplicating   = "NotReplicating"
 	ReasonNotRequested     = "NotRequested"
 	ReasonNotLookedAfter   = "NotLookedAfter"
 	ReasonApplied          = "Applied"
@@ -185,6 +184,9 @@ func configurationCondition(instance *v1.MySQLInstance, o observation, progressi
 	}
 	if progressing.Status == metav1.ConditionTrue {
 		return not(progressing.Reason, progressing.Message)
+	}
+	if missed := unreached(o); missed != "" {
+		return not(ReasonServersUnreachable, missed)
 	}
 	note, asAsked := o.plan.versionNote(instance)
 	if !asAsked {

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -41,8 +42,12 @@ func settled(instance *v1.MySQLInstance) observation {
 		claimSize:  new(resource.MustParse("10Gi")),
 		rootSecret: "db-root/password/uid", primaryRootSecret: "db-root/password/uid",
 	}
+	o.servers = map[int]*server{}
 	for ordinal := range int(wanted) {
 		o.pods[ordinal] = newPod(instance, ordinal, true)
+		o.servers[ordinal] = &server{
+			ordinal: ordinal, pod: o.pods[ordinal], session: &fakeSession{fakeServer: &fakeServer{}}, judged: ordinal > 0,
+		}
 	}
 	for ordinal := range int(*instance.Spec.Replicas) {
 		o.claims[ordinal] = newClaim(instance, ordinal, "10Gi")
@@ -58,7 +63,7 @@ func TestConditions(t *testing.T) {
 		v1.ConditionAvailable:            "True PrimaryReady",
 		v1.ConditionProgressing:          "False Settled",
 		v1.ConditionStorageResized:       "True SizeReached",
-		v1.ConditionReplicating:          "False NotRequested",
+		v1.ConditionReplicating:          "True Following",
 		v1.ConditionConfigurationApplied: "True Applied",
 		v1.ConditionBackupScheduled:      "False NotRequested",
 	}
@@ -119,9 +124,8 @@ func TestConditions(t *testing.T) {
 				}
 			},
 			want: map[string]string{
-				v1.ConditionReplicating: "False NotReplicating",
-				v1.ConditionReady:       "False Updating", v1.ConditionProgressing: "True Updating",
-				v1.ConditionConfigurationApplied: "False FieldsNotObeyed",
+				v1.ConditionReady: "False Updating", v1.ConditionProgressing: "True Updating",
+				v1.ConditionConfigurationApplied: "False Updating",
 			},
 			wantMessage: map[string]string{v1.ConditionProgressing: "1 of 3 servers are up to date: version 8.0.36 to 8.4.3"},
 		},
@@ -130,19 +134,62 @@ func TestConditions(t *testing.T) {
 			world: func(o *observation) {
 				o.statefulSet.Status.ReadyReplicas = 2
 				delete(o.pods, 1)
+				delete(o.servers, 1)
 			},
 			want: map[string]string{
-				v1.ConditionReplicating: "False NotReplicating",
-				v1.ConditionReady:       "False WaitingForServers", v1.ConditionProgressing: "True WaitingForServers",
-				v1.ConditionConfigurationApplied: "False FieldsNotObeyed",
+				v1.ConditionReady: "False WaitingForServers", v1.ConditionProgressing: "True WaitingForServers",
+				v1.ConditionConfigurationApplied: "False WaitingForServers",
+				v1.ConditionReplicating:          "False WaitingForServers",
 			},
 			wantMessage: map[string]string{v1.ConditionReady: "2 of 3 servers are ready: pod db-1 does not exist"},
 		},
-		"all servers run, but they do not replicate": {
+		"replicas in trouble": {
 			spec: three,
+			world: func(o *observation) {
+				o.servers[1].verdict = verdict{reason: ReasonReplicaLagging, message: "is more than 30s behind the primary"}
+				o.servers[2].verdict = verdict{reason: ReasonReplicaBroken, message: "was stopped"}
+			},
 			want: map[string]string{
-				v1.ConditionReplicating: "False NotReplicating",
-				v1.ConditionReady:       "False NotReplicating", v1.ConditionConfigurationApplied: "False FieldsNotObeyed",
+				v1.ConditionReplicating: "False ReplicaBroken", v1.ConditionReady: "False ReplicaBroken",
+			},
+			wantMessage: map[string]string{
+				v1.ConditionReplicating: "pod db-1 is more than 30s behind the primary; pod db-2 was stopped",
+			},
+		},
+		"the primary cannot be reached": {
+			spec: three,
+			world: func(o *observation) {
+				for _, s := range o.servers {
+					s.judged = false
+				}
+				o.servers[0].session, o.servers[0].unreachable = nil, "connection refused"
+			},
+			want: map[string]string{
+				v1.ConditionReplicating: "Unknown ServersUnreachable", v1.ConditionReady: "False ServersUnreachable",
+				v1.ConditionConfigurationApplied: "False ServersUnreachable",
+			},
+			wantMessage: map[string]string{
+				v1.ConditionConfigurationApplied: "pod db-0 could not be reached: connection refused",
+			},
+		},
+		"the only server cannot be reached, but serves": {
+			world: func(o *observation) {
+				o.servers[0].session, o.servers[0].unreachable = nil, "connection refused"
+			},
+			want: map[string]string{v1.ConditionConfigurationApplied: "False ServersUnreachable"},
+		},
+		"a step that failed": {
+			spec: three,
+			world: func(o *observation) {
+				o.servers[1].verdict = verdict{step: stepFollow, reason: ReasonReplicaStarting, message: "does not follow"}
+				o.servers[1].failed = errors.New("no space")
+			},
+			want: map[string]string{
+				v1.ConditionReplicating: "False ReplicaStarting", v1.ConditionReady: "False ReplicaStarting",
+				v1.ConditionConfigurationApplied: "False ServersUnreachable",
+			},
+			wantMessage: map[string]string{
+				v1.ConditionReplicating: "pod db-1 does not follow (which failed: no space)",
 			},
 		},
 		"all servers run, and nobody connects to them": {
@@ -216,6 +263,9 @@ func TestConditions(t *testing.T) {
 			for kind, text := range settledWant {
 				want[kind] = text
 			}
+			if *instance.Spec.Replicas == 1 {
+				want[v1.ConditionReplicating] = "False NotRequested"
+			}
 			for kind, text := range test.want {
 				want[kind] = text
 			}
@@ -250,16 +300,20 @@ func TestNotObeyed(t *testing.T) {
 			elaborate(i)
 			i.Spec.Replicas = new(int32(1))
 		}},
-		"replicas": {
-			spec: func(i *v1.MySQLInstance) { i.Spec.Replicas = new(int32(2)) },
-			want: []string{"spec.replicas"},
+		"settings that a server refuses": {
+			world: func(o *observation) { o.servers[0].refused = []string{"max_connections: Error 1231"} },
+			want:  []string{"spec.parameters[max_connections]"},
+		},
+		"a password that nobody knows": {
+			world: func(o *observation) { o.servers[0].refusesPasswords = true },
+			want:  []string{"spec.credentials"},
 		},
 		"growth": {
 			spec: func(i *v1.MySQLInstance) { i.Spec.Storage.VolumeSize = resource.MustParse("11Gi") },
 			want: []string{"spec.storage.size"},
 		},
-		"another password": {
-			world: func(o *observation) { o.rootSecret = "new/password/uid" },
+		"another password, and nobody connects": {
+			world: func(o *observation) { o.rootSecret, o.connects = "new/password/uid", false },
 			want:  []string{"spec.credentials"},
 		},
 		"no volume to compare the password with": {

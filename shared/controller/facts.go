@@ -18,7 +18,9 @@ import (
 type facts struct {
 	// rootSecretIdentity of the Secret with the root password, as name/key/uid.
 	rootSecretIdentity string
-	certificate        certificateFacts
+	// accounts are the passwords that the servers have or may still have.
+	accounts    accounts
+	certificate certificateFacts
 	// set is the live StatefulSet; nil before there is one.
 	set *appsv1.StatefulSet
 	// claimTemplates of the live StatefulSet; empty before there is one.
@@ -34,6 +36,8 @@ type certificateFacts struct {
 	// hash of the certificate, which is public, and of the authority; not of the key.
 	hash         string
 	hasAuthority bool
+	// authority in PEM; empty without one.
+	authority []byte
 }
 
 // gatherFacts reads what the world has to say before the children are written. It makes the generated Secret if there
@@ -53,7 +57,11 @@ func (r *Reconciler) gatherFacts(ctx context.Context, instance *v1.MySQLInstance
 	if f.recorded, err = r.recordedRollout(ctx, instance, f.set); err != nil {
 		return f, err
 	}
-	if f.rootSecretIdentity, err = r.rootSecretIdentity(ctx, instance); err != nil {
+	var root string
+	if f.rootSecretIdentity, root, err = r.rootPassword(ctx, instance); err != nil {
+		return f, err
+	}
+	if f.accounts, err = r.rememberAccounts(ctx, instance, root); err != nil {
 		return f, err
 	}
 	if servesCertificate(instance) {
@@ -105,15 +113,16 @@ func (r *Reconciler) recordedRollout(
 	return nil, nil
 }
 
-// rootSecretIdentity finds the Secret with the root password. Only the Secrets with the controller's label are cached,
+// rootPassword finds the Secret with the root password, and reads it. Only the Secrets with the controller's label are cached,
 // so one that a user made is read from the API server, and so is a generated one that the cache does not show: a stale
 // cache must not lead to a second password.
-func (r *Reconciler) rootSecretIdentity(ctx context.Context, instance *v1.MySQLInstance) (string, error) {
+func (r *Reconciler) rootPassword(
+	ctx context.Context, instance *v1.MySQLInstance,
+) (identity, password string, err error) {
 	ref := rootSecretRef(instance)
 	key := client.ObjectKey{Namespace: instance.Namespace, Name: ref.Name}
 	var secret corev1.Secret
 	cached := instance.Spec.Credentials == nil && r.Client.Get(ctx, key, &secret) == nil
-	var err error
 	if !cached {
 		err = r.Reader.Get(ctx, key, &secret)
 	}
@@ -121,28 +130,28 @@ func (r *Reconciler) rootSecretIdentity(ctx context.Context, instance *v1.MySQLI
 	case apierrors.IsNotFound(err) && instance.Spec.Credentials == nil:
 		made, err := newRootSecret(instance, r.Random)
 		if err != nil {
-			return "", err
+			return "", "", err
 		}
 		if err := r.Client.Create(ctx, made, client.FieldOwner(FieldManager)); err != nil {
-			return "", refusal(fmt.Errorf("could not create Secret %s: %w", ref.Name, err))
+			return "", "", refusal(fmt.Errorf("could not create Secret %s: %w", ref.Name, err))
 		}
 		secret = *made
 	case apierrors.IsNotFound(err):
-		return "", &blocked{reason: ReasonSecretNotFound, message: fmt.Sprintf(
+		return "", "", &blocked{reason: ReasonSecretNotFound, message: fmt.Sprintf(
 			"Secret %s, which spec.credentials names, does not exist", ref.Name)}
 	case err != nil:
-		return "", fmt.Errorf("could not read Secret %s: %w", ref.Name, err)
+		return "", "", fmt.Errorf("could not read Secret %s: %w", ref.Name, err)
 	}
 	if instance.Spec.Credentials == nil {
 		if err := checkOwnership(instance, "Secret", &secret); err != nil {
-			return "", err
+			return "", "", err
 		}
 	}
 	if len(secret.Data[ref.Key]) == 0 {
-		return "", &blocked{reason: ReasonSecretKeyNotFound, message: fmt.Sprintf(
+		return "", "", &blocked{reason: ReasonSecretKeyNotFound, message: fmt.Sprintf(
 			"Secret %s has no root password under the key %s", ref.Name, ref.Key)}
 	}
-	return fmt.Sprintf("%s/%s/%s", ref.Name, ref.Key, secret.UID), nil
+	return fmt.Sprintf("%s/%s/%s", ref.Name, ref.Key, secret.UID), string(secret.Data[ref.Key]), nil
 }
 
 func (r *Reconciler) certificateFacts(ctx context.Context, instance *v1.MySQLInstance) (certificateFacts, error) {
@@ -166,5 +175,6 @@ func (r *Reconciler) certificateFacts(ctx context.Context, instance *v1.MySQLIns
 	return certificateFacts{
 		hash:         shortHash(string(secret.Data[corev1.TLSCertKey]) + "\n" + string(authority)),
 		hasAuthority: len(authority) > 0,
+		authority:    authority,
 	}, nil
 }

@@ -146,19 +146,28 @@ func (r *Reconciler) releaseVolumes(ctx context.Context, instance *v1.MySQLInsta
 		}
 		r.Metrics.volumeReleased()
 	}
-	if instance.Spec.Credentials != nil {
-		return nil
+	if instance.Spec.Credentials == nil {
+		if err := r.releaseSecret(ctx, instance, rootSecret(instance)); err != nil {
+			return err
+		}
 	}
+	return r.releaseSecret(ctx, instance, accountsSecret(instance))
+}
+
+// releaseSecret takes the owner away from a Secret that is to outlive it.
+func (r *Reconciler) releaseSecret(
+	ctx context.Context, instance *v1.MySQLInstance, desired *corev1ac.SecretApplyConfiguration,
+) error {
 	var secret corev1.Secret
-	secretKey := client.ObjectKey{Namespace: instance.Namespace, Name: namesOf(instance).rootSecret}
-	if err := r.Reader.Get(ctx, secretKey, &secret); err != nil {
+	key := client.ObjectKey{Namespace: instance.Namespace, Name: *desired.Name}
+	if err := r.Reader.Get(ctx, key, &secret); err != nil {
 		// An instance that was deleted before it got a password has none to keep.
 		return client.IgnoreNotFound(err)
 	}
 	if !metav1.IsControlledBy(&secret, instance) {
 		return nil
 	}
-	_, err = apply(ctx, r, instance, &corev1.Secret{}, rootSecret(instance), corev1ac.ExtractSecret)
+	_, err := apply(ctx, r, instance, &corev1.Secret{}, desired, corev1ac.ExtractSecret)
 	return err
 }
 

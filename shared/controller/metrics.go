@@ -16,6 +16,9 @@ import (
 type Metrics struct {
 	children *prometheus.CounterVec
 	volumes  *prometheus.CounterVec
+	lag      *prometheus.GaugeVec
+	healthy  *prometheus.GaugeVec
+	repairs  *prometheus.CounterVec
 }
 
 // NewMetrics registers the metrics. It panics if they are registered already, which is a mistake in the program.
@@ -30,7 +33,8 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Help: "Volumes of deleted instances, by what was done: deleted, or released (an owner was taken away).",
 		}, []string{"outcome"}),
 	}
-	registry.MustRegister(m.children, m.volumes)
+	m.addReplication()
+	registry.MustRegister(m.children, m.volumes, m.lag, m.healthy, m.repairs)
 	return m
 }
 

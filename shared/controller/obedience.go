@@ -12,14 +12,11 @@ import (
 func notObeyed(instance *v1.MySQLInstance, o observation) []string {
 	spec := &instance.Spec
 	var list []string
-	if o.connects && *spec.Replicas > 1 {
-		list = append(list, "spec.replicas: the servers beside the primary do not follow it, "+
-			"and the read Service has no endpoints")
-	}
 	if o.claimSize != nil && spec.Storage.VolumeSize.Cmp(*o.claimSize) > 0 {
 		list = append(list, fmt.Sprintf("spec.storage.size: the volumes keep the size they were made with, %s", o.claimSize))
 	}
-	if o.primaryRootSecret != "" && o.rootSecret != "" && o.primaryRootSecret != o.rootSecret {
+	list = append(list, refusedByServers(o)...)
+	if !o.connects && o.primaryRootSecret != "" && o.rootSecret != "" && o.primaryRootSecret != o.rootSecret {
 		list = append(list, "spec.credentials: the data was made with the password of another Secret, "+
 			"and the servers keep that password")
 	}

@@ -26,6 +26,8 @@ type observation struct {
 	plan plan
 	// connects says whether the controller looks after the servers over SQL.
 	connects bool
+	// servers by ordinal, as they were found over SQL; nil if nobody looked.
+	servers map[int]*server
 
 	statefulSet    *appsv1.StatefulSet
 	primaryService *corev1.Service

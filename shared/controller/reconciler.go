@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
+	"github.com/duet-api/duet/shared/database"
 )
 
 // blockedRetry is how long a blocked instance waits for another look. Secrets and children are watched; this is for
@@ -39,8 +40,10 @@ type Reconciler struct {
 	// Validate repeats the API's rules, because not every profile of every form knows all of them. An instance that
 	// breaks one is reported and left as it is.
 	Validate func(*v1.MySQLInstance) field.ErrorList
-	// Connects says whether the servers are looked after over SQL.
-	Connects bool
+	// Dialer reaches the servers, which are looked after over SQL; nil leaves them alone.
+	Dialer database.Dialer
+	// ReplicateByAddress lets replicas reach the primary by its pod's address and not by its name.
+	ReplicateByAddress bool
 	// ImageRepository of the MySQL server; the tag is the version.
 	ImageRepository string
 	// Random is where passwords come from.
@@ -48,6 +51,8 @@ type Reconciler struct {
 	Clock    clock.PassiveClock
 	Recorder events.EventRecorder
 	Metrics  *Metrics
+
+	memories memories
 }
 
 // Reconcile does one pass over an instance: validate, apply the children, write the status.
@@ -55,6 +60,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	instance := &v1.MySQLInstance{}
 	if err := r.Client.Get(ctx, request.NamespacedName, instance); err != nil {
 		// Gone, and with it everything that it owns: the garbage collector's work, not the controller's.
+		r.forgetServers(request.NamespacedName)
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	// The API has done this already, unless somebody stored the object before a field had its default.
@@ -79,12 +85,21 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	o.blocked, o.writing, o.rootSecret = obstacle, did.wrote || failure != nil, did.facts.rootSecretIdentity
 	o.plan = did.plan
-	o.connects = r.Connects
+	o.connects = r.Dialer != nil
+	var pause time.Duration
+	if obstacle == nil && failure == nil {
+		if o.servers, pause, failure = r.tendServers(ctx, instance, did.facts, o); apierrors.IsConflict(failure) {
+			return reconcile.Result{}, failure
+		}
+	}
 	status := statusOf(instance, o, metav1.NewTime(r.Clock.Now()))
 	if err := errors.Join(failure, r.writeStatus(ctx, instance, status)); err != nil {
 		return reconcile.Result{}, err
 	}
 	var result reconcile.Result
+	if pause > 0 {
+		result = sooner(result, pause)
+	}
 	if obstacle != nil {
 		result = sooner(result, blockedRetry)
 	}
@@ -150,6 +165,7 @@ func (r *Reconciler) reconcileChildren(ctx context.Context, instance *v1.MySQLIn
 // children are the writes of one pass, one for each child. Each says whether there was something to write.
 func (r *Reconciler) children(instance *v1.MySQLInstance, f facts, now rollout) []func(context.Context) (bool, error) {
 	children := []func(context.Context) (bool, error){
+		applying(r, instance, &corev1.Secret{}, accountsSecret(instance), corev1ac.ExtractSecret),
 		applying(r, instance, &corev1.ConfigMap{}, configuration(instance, now), corev1ac.ExtractConfigMap),
 		applying(r, instance, &corev1.Service{}, headlessService(instance), corev1ac.ExtractService),
 		applying(r, instance, &corev1.Service{}, primaryService(instance), corev1ac.ExtractService),

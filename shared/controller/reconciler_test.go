@@ -19,7 +19,9 @@ func TestReconcileMakesTheChildrenAndSettles(t *testing.T) {
 	want := []string{
 		"patch MySQLInstance db",
 		"create Secret db-root",
+		"create Secret db-accounts",
 		"apply Secret db-root",
+		"apply Secret db-accounts",
 		"apply ConfigMap db-config",
 		"apply Service db-headless",
 		"apply Service db-primary",

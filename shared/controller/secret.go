@@ -1,8 +1,6 @@
 package controller
 
 import (
-	"encoding/base64"
-	"fmt"
 	"io"
 
 	corev1 "k8s.io/api/core/v1"
@@ -32,7 +30,12 @@ func rootSecretRef(instance *v1.MySQLInstance) v1.SecretKeyReference {
 // with this password only. That it has none all along, and does not merely lose it in the end, is because a foreground
 // deletion lets the garbage collector start before any finalizer of ours is heard.
 func rootSecret(instance *v1.MySQLInstance) *corev1ac.SecretApplyConfiguration {
-	secret := corev1ac.Secret(namesOf(instance).rootSecret, instance.Namespace).WithLabels(selectorLabels(instance))
+	return ownSecret(instance, namesOf(instance).rootSecret)
+}
+
+// ownSecret is a Secret of the controller that outlives an instance whose volumes do.
+func ownSecret(instance *v1.MySQLInstance, name string) *corev1ac.SecretApplyConfiguration {
+	secret := corev1ac.Secret(name, instance.Namespace).WithLabels(selectorLabels(instance))
 	if instance.Spec.DeletionPolicy == v1.DeletionDelete {
 		secret.WithOwnerReferences(ownerReference(instance))
 	}
@@ -41,9 +44,9 @@ func rootSecret(instance *v1.MySQLInstance) *corev1ac.SecretApplyConfiguration {
 
 // newRootSecret draws a password. The Secret is created and not applied: a creation fails where one exists already.
 func newRootSecret(instance *v1.MySQLInstance, random io.Reader) (*corev1.Secret, error) {
-	password := make([]byte, passwordBytes)
-	if _, err := io.ReadFull(random, password); err != nil {
-		return nil, fmt.Errorf("could not draw a root password: %w", err)
+	password, err := drawPassword(random)
+	if err != nil {
+		return nil, err
 	}
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
@@ -52,6 +55,6 @@ func newRootSecret(instance *v1.MySQLInstance, random io.Reader) (*corev1.Secret
 			Labels:    selectorLabels(instance),
 		},
 		Type: corev1.SecretTypeOpaque,
-		Data: map[string][]byte{generatedKey: []byte(base64.RawURLEncoding.EncodeToString(password))},
+		Data: map[string][]byte{generatedKey: []byte(password)},
 	}, nil
 }

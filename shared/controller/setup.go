@@ -31,6 +31,7 @@ import (
 
 	"github.com/duet-api/duet/shared/api/mysql/install"
 	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
+	"github.com/duet-api/duet/shared/database"
 	"github.com/duet-api/duet/shared/names"
 )
 
@@ -58,6 +59,9 @@ type Options struct {
 	// ConnectToServers lets the controller look after the servers over SQL. Without it, an instance is ready when its
 	// pods are, and replication is reported as not looked after.
 	ConnectToServers bool
+	// ReplicateByAddress lets replicas reach the primary by its pod's address and not by its name, which is for servers
+	// that have no cluster DNS.
+	ReplicateByAddress bool
 }
 
 // NewScheme has the API's types and those of the children.
@@ -107,16 +111,19 @@ func Setup(mgr manager.Manager, options Options) (func(*http.Request) error, err
 		mgr: mgr, secrets: secrets, clock: clock.RealClock{}, workers: options.Workers,
 		logger: mgr.GetLogger().WithName("mysqlinstance"),
 		reconciler: &Reconciler{
-			Client:          mgr.GetClient(),
-			Reader:          mgr.GetAPIReader(),
-			Validate:        options.Validate,
-			Connects:        options.ConnectToServers,
-			ImageRepository: options.ImageRepository,
-			Random:          rand.Reader,
-			Clock:           clock.RealClock{},
-			Recorder:        mgr.GetEventRecorder(FieldManager),
-			Metrics:         NewMetrics(metrics.Registry),
+			Client:             mgr.GetClient(),
+			Reader:             mgr.GetAPIReader(),
+			Validate:           options.Validate,
+			ReplicateByAddress: options.ReplicateByAddress,
+			ImageRepository:    options.ImageRepository,
+			Random:             rand.Reader,
+			Clock:              clock.RealClock{},
+			Recorder:           mgr.GetEventRecorder(FieldManager),
+			Metrics:            NewMetrics(metrics.Registry),
 		},
+	}
+	if options.ConnectToServers {
+		c.reconciler.Dialer = database.NewDialer()
 	}
 	metrics.Registry.MustRegister(&instanceCollector{reader: mgr.GetCache(), serving: c.started.Load})
 	if err := mgr.Add(c); err != nil {

@@ -8,6 +8,7 @@ import (
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
 
 	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
+	"github.com/duet-api/duet/shared/names"
 )
 
 // statefulSet runs the servers. Its update replaces one pod at a time from the highest ordinal down, each once the one
@@ -97,10 +98,9 @@ func podTemplate(
 // mysqlUser is the user and group of MySQL in its official image.
 const mysqlUser = 999
 
-const containerName = "mysql"
+const containerName = names.ServerContainer
 
 func container(instance *v1.MySQLInstance, image string) *corev1ac.ContainerApplyConfiguration {
-	root := rootSecretRef(instance)
 	given := corev1.ResourceList{
 		corev1.ResourceCPU:    *instance.Spec.Resources.CPU,
 		corev1.ResourceMemory: *instance.Spec.Resources.Memory,
@@ -126,7 +126,7 @@ func container(instance *v1.MySQLInstance, image string) *corev1ac.ContainerAppl
 			fieldVariable("POD_NAME", "metadata.name"),
 			fieldVariable("POD_INDEX", "metadata.labels['"+labelPodIndex+"']"),
 			corev1ac.EnvVar().WithName("MYSQL_ROOT_PASSWORD").WithValueFrom(corev1ac.EnvVarSource().
-				WithSecretKeyRef(corev1ac.SecretKeySelector().WithName(root.Name).WithKey(root.Key))),
+				WithSecretKeyRef(corev1ac.SecretKeySelector().WithName(accountsName(instance)).WithKey(accountsRootKey))),
 		).
 		WithPorts(corev1ac.ContainerPort().
 			WithName(mysqlPortName).WithProtocol(corev1.ProtocolTCP).WithContainerPort(mysqlPort)).

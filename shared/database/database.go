@@ -85,6 +85,8 @@ type Following struct {
 	Host string
 	Port int
 	User string
+	// Encrypted is true if the server uses TLS for it.
+	Encrypted bool
 	// ByGTID is true if the server finds its place in the source's log by GTID.
 	ByGTID bool
 	// Receiver takes transactions from the source, Applier executes them.

@@ -77,9 +77,10 @@ func following(row map[string]string) *Following {
 	gtid := get("Using_Gtid")
 	f := &Following{
 		Host: get("Source_Host"), Port: port, User: get("Source_User"),
-		ByGTID:   get("Auto_Position") == "1" || gtid != "" && gtid != "No",
-		Receiver: thread(get("Replica_IO_Running"), get("Last_IO_Errno"), get("Last_IO_Error")),
-		Applier:  thread(get("Replica_SQL_Running"), get("Last_SQL_Errno"), get("Last_SQL_Error")),
+		Encrypted: get("Source_SSL_Allowed") == "Yes",
+		ByGTID:    get("Auto_Position") == "1" || gtid != "" && gtid != "No",
+		Receiver:  thread(get("Replica_IO_Running"), get("Last_IO_Errno"), get("Last_IO_Error")),
+		Applier:   thread(get("Replica_SQL_Running"), get("Last_SQL_Errno"), get("Last_SQL_Error")),
 	}
 	if seconds, err := strconv.ParseInt(get("Seconds_Behind_Source"), 10, 64); err == nil {
 		behind := time.Duration(seconds) * time.Second

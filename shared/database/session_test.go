@@ -63,15 +63,16 @@ func TestState(t *testing.T) {
 					{
 						"Source_Host", "Source_Port", "Source_User", "Replica_IO_Running", "Replica_SQL_Running", "Last_IO_Errno",
 						"Last_IO_Error", "Last_SQL_Errno", "Last_SQL_Error", "Seconds_Behind_Source", "Auto_Position", "Channel_Name",
+						"Source_SSL_Allowed",
 					},
-					{"elsewhere", "3306", "x", "No", "No", "0", "", "0", "", nil, "0", "other"},
-					{"db-0", "3306", "duet", "Connecting", "No", "2003", "cannot connect", "1062", "duplicate", "7", "1", ""},
+					{"elsewhere", "3306", "x", "No", "No", "0", "", "0", "", nil, "0", "other", "No"},
+					{"db-0", "3306", "duet", "Connecting", "No", "2003", "cannot connect", "1062", "duplicate", "7", "1", "", "Yes"},
 				},
 			},
 			want: State{
 				Executed: "u:1-3", ReadOnly: true, SuperReadOnly: true, Schemas: []string{},
 				Source: &Following{
-					Host: "db-0", Port: 3306, User: "duet", ByGTID: true, Behind: &behind,
+					Host: "db-0", Port: 3306, User: "duet", ByGTID: true, Encrypted: true, Behind: &behind,
 					Receiver: Thread{State: Connecting, Code: 2003, Error: "cannot connect"},
 					Applier:  Thread{State: Stopped, Code: 1062, Error: "duplicate"},
 				},

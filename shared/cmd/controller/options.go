@@ -25,6 +25,7 @@ type options struct {
 	workers                 int
 	imageRepository         string
 	connectToServers        bool
+	replicateByAddress      bool
 	qps                     float32
 	burst                   int
 	logging                 *textlogger.Config
@@ -63,6 +64,8 @@ func (o *options) addFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.connectToServers, "connect-to-servers", o.connectToServers,
 		"Look after the servers over SQL: replication, password changes, live parameters. Switch it off where pods run no\n"+
 			"server, as on fake nodes: instances are then ready when their pods are.")
+	fs.BoolVar(&o.replicateByAddress, "replicate-by-address", o.replicateByAddress,
+		"Let replicas reach the primary by its pod's address and not by its name: for servers that have no cluster DNS.")
 	fs.Float32Var(&o.qps, "kube-api-qps", o.qps,
 		"Requests per second to the API server; below 0 for no limit on this side (the server has its own).")
 	fs.IntVar(&o.burst, "kube-api-burst", o.burst,

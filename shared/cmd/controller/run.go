@@ -56,10 +56,11 @@ func run(ctx context.Context, o *options) error {
 		return fmt.Errorf("could not set up the manager: %w", err)
 	}
 	ready, err := controller.Setup(mgr, controller.Options{
-		Workers:          o.workers,
-		ImageRepository:  o.imageRepository,
-		Validate:         rules(scheme),
-		ConnectToServers: o.connectToServers,
+		Workers:            o.workers,
+		ImageRepository:    o.imageRepository,
+		Validate:           rules(scheme),
+		ConnectToServers:   o.connectToServers,
+		ReplicateByAddress: o.replicateByAddress,
 	})
 	if err != nil {
 		return err

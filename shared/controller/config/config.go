@@ -59,6 +59,8 @@ func LocalProcess(path, kubeconfig, metricsAddress, probeAddress string, connect
 			"--leader-elect=false",
 			"--metrics-bind-address=" + metricsAddress,
 			"--health-probe-bind-address=" + probeAddress,
+			// Local processes have no cluster DNS.
+			"--replicate-by-address",
 			"--connect-to-servers=" + strconv.FormatBool(connectToServers),
 		},
 	}

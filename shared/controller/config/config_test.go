@@ -71,6 +71,7 @@ func TestLocalProcess(t *testing.T) {
 		"--leader-elect=false",
 		"--metrics-bind-address=0",
 		"--health-probe-bind-address=127.0.0.1:1234",
+		"--replicate-by-address",
 		"--connect-to-servers=false",
 	}
 	if diff := cmp.Diff(want, spec.Args); diff != "" {
