@@ -93,7 +93,7 @@ func Rows() []Row {
 	return slices.Concat(
 		machineryRows, patchRows, watchRows, listRows, decodingRows, metadataRows, discoveryRows,
 		validationRows, admissionRows, webhookRows,
-		versioningRows, storageVersionRows,
+		versioningRows, storageVersionRows, rolloutRows,
 		subresourceRows,
 		storageRows,
 		securityRows,
