@@ -22,7 +22,7 @@ race) flags=(-race) ;;
 esac
 
 echo "== control plane binaries (the first time takes minutes)"
-go run ./bench/cmd/duet build etcd kube-apiserver kube-controller-manager kubectl
+go run ./bench/cmd/duet build etcd kube-apiserver kube-controller-manager kube-scheduler kubectl kwok
 echo "== unit tests"
 go test ${flags[@]+"${flags[@]}"} $unit
 echo "== tests on a control plane"
