@@ -27,6 +27,7 @@ func Analyse(b *report.Bench) {
 			b.Comparisons = append(b.Comparisons, compare(b, s.Name, metric)...)
 		}
 	}
+	correct(b.Comparisons)
 	if b.Interrupted {
 		b.Warnings = append(b.Warnings, fmt.Sprintf("The run was interrupted: %d of %d rounds are in it.",
 			b.Rounds, b.Profile.Rounds))
@@ -143,6 +144,7 @@ func summarise(b *report.Bench, s report.Scenario, a report.Arm) report.ArmSumma
 func compare(b *report.Bench, scenario string, metric report.Metric) []report.Comparison {
 	var out []report.Comparison
 	var same []stats.Estimate
+	var ratios [][]float64
 	for i, test := range b.Arms {
 		for _, base := range b.Arms[:i] {
 			role := report.Reference
@@ -154,10 +156,12 @@ func compare(b *report.Bench, scenario string, metric report.Metric) []report.Co
 			case test.Form != arm.BuiltIn && base.Form != arm.BuiltIn:
 				role = report.Primary
 			}
-			ratio := stats.Of(stats.Ratios(series(b, scenario, test, metric), series(b, scenario, base, metric)))
+			each := stats.Ratios(series(b, scenario, test, metric), series(b, scenario, base, metric))
+			ratio := stats.Of(each)
 			if role == report.Noise {
 				same = append(same, ratio)
 			}
+			ratios = append(ratios, each)
 			out = append(out, report.Comparison{
 				Scenario: scenario, Metric: metric, Role: role, Test: test.Name, Base: base.Name, Ratio: ratio,
 			})
@@ -165,8 +169,31 @@ func compare(b *report.Bench, scenario string, metric report.Metric) []report.Co
 	}
 	floor := stats.Floor(same...)
 	for i := range out {
-		out[i].Floor = floor
+		out[i].Floor, out[i].P = floor, stats.PValue(ratios[i], floor)
 		out[i].Verdict, out[i].Margin = stats.Judge(out[i].Ratio, floor), stats.Margin(out[i].Ratio, floor)
 	}
 	return out
+}
+
+// correct the claims for their number: of many comparisons some clear the floor by chance. The comparisons of a role are
+// one family, since they are read together.
+func correct(all []report.Comparison) {
+	families := map[report.Role][]int{}
+	for i, c := range all {
+		families[c.Role] = append(families[c.Role], i)
+	}
+	for _, family := range families {
+		p := make([]float64, len(family))
+		for i, at := range family {
+			p[i] = all[at].P
+		}
+		for i, corrected := range stats.Holm(p) {
+			c := &all[family[i]]
+			c.Corrected, c.Family = corrected, len(family)
+			c.Verdict = c.Verdict.InFamily(corrected, c.Ratio.N, len(family))
+			if c.Verdict == stats.NoDifference || c.Verdict == stats.Undecided {
+				c.Margin = 1
+			}
+		}
+	}
 }

@@ -47,7 +47,7 @@ func row(t *testing.T, round int, arm string, took time.Duration, plane string) 
 func rows(t *testing.T, aggregated float64) *report.Bench {
 	t.Helper()
 	b := &report.Bench{
-		Profile: scenario.Profile{Rounds: 6, Lead: 0.2}, Rounds: 6, Stationary: true, Cores: 2,
+		Profile: scenario.Profile{Rounds: 8, Lead: 0.2}, Rounds: 8, Stationary: true, Cores: 2,
 		Scenarios: []report.Scenario{{Name: "get-one", Title: "Get"}},
 		Arms: []report.Arm{
 			{Name: "configmap", Form: "built-in", Plane: "crd"}, {Name: "crd", Form: "crd", Plane: "crd"},
@@ -55,7 +55,7 @@ func rows(t *testing.T, aggregated float64) *report.Bench {
 			{Name: "aggregated", Form: "aggregated", Plane: "aggregated"},
 		},
 	}
-	for round := 1; round <= 6; round++ {
+	for round := 1; round <= 8; round++ {
 		unit := time.Duration(round) * time.Millisecond
 		again := unit + unit/50
 		if round%2 == 0 {
@@ -116,14 +116,14 @@ func TestSummaryOfAnArm(t *testing.T) {
 	if s == nil {
 		t.Fatal("no summary")
 	}
-	if got, want := time.Duration(s.P50.Median), 5250*time.Microsecond; got != want {
-		t.Errorf("p50 = %v, want %v, the median of 1.5 to 9 ms", got, want)
+	if got, want := time.Duration(s.P50.Median), 6750*time.Microsecond; got != want {
+		t.Errorf("p50 = %v, want %v, the median of 1.5 to 12 ms", got, want)
 	}
-	if got, want := time.Duration(s.CPU.Median), 5250*time.Microsecond; got != want {
+	if got, want := time.Duration(s.CPU.Median), 6750*time.Microsecond; got != want {
 		t.Errorf("CPU = %v, want %v: of its own control plane, without the generator", got, want)
 	}
-	if s.Pooled.Count != 1200 || s.PerSecond.Median != 200 {
-		t.Errorf("pooled %d, per second %v, want 1200 and 200", s.Pooled.Count, s.PerSecond.Median)
+	if s.Pooled.Count != 1600 || s.PerSecond.Median != 200 {
+		t.Errorf("pooled %d, per second %v, want 1600 and 200", s.Pooled.Count, s.PerSecond.Median)
 	}
 	if _, found := s.Components["other/kube-apiserver"]; found || len(s.Components) != 2 {
 		t.Errorf("components %v, want those of its control plane and the generator", s.Components)
@@ -171,7 +171,7 @@ func TestWarnings(t *testing.T) {
 		change func(*report.Bench)
 		want   string
 	}{
-		"interrupted":    {func(b *report.Bench) { b.Interrupted, b.Profile.Rounds = true, 9 }, "6 of 9 rounds"},
+		"interrupted":    {func(b *report.Bench) { b.Interrupted, b.Profile.Rounds = true, 9 }, "8 of 9 rounds"},
 		"not stationary": {func(b *report.Bench) { b.Stationary = false }, "still moved"},
 		"few rounds": {func(b *report.Bench) {
 			b.Rounds = 5
@@ -192,5 +192,25 @@ func TestWarnings(t *testing.T) {
 				t.Errorf("verdict %q", got)
 			}
 		})
+	}
+}
+
+// Of many comparisons some clear the floor by chance, and of too few rounds none can be told from those.
+func TestClaimsAreCorrectedForTheirNumber(t *testing.T) {
+	b := rows(t, 1.5)
+	bench.Analyse(b)
+	for _, c := range b.Select(report.Primary, report.P50) {
+		if c.Family != 3 || c.P >= c.Corrected || c.Corrected > stats.Significance || c.Verdict != stats.Slower {
+			t.Errorf("p %v, corrected %v in a family of %d: %s, want a claim in a family of 3", c.P, c.Corrected, c.Family, c.Verdict)
+		}
+	}
+	b = rows(t, 1.5)
+	b.Rows = slices.DeleteFunc(b.Rows, func(r report.Row) bool { return r.Round > stats.MinRounds })
+	b.Rounds = stats.MinRounds
+	bench.Analyse(b)
+	for _, c := range b.Select(report.Primary, report.P50) {
+		if c.Verdict != stats.Undecided {
+			t.Errorf("%d rounds: %s (corrected %v), want undecided", stats.MinRounds, c.Verdict, c.Corrected)
+		}
 	}
 }

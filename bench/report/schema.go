@@ -211,6 +211,11 @@ type Comparison struct {
 	Ratio stats.Estimate `json:"ratio"`
 	// Floor is the noise floor, a factor, of this scenario and metric; 0 when it is not known.
 	Floor float64 `json:"floor"`
+	// P is the smallest level at which a difference beyond the floor may be claimed, Corrected the same with Holm's
+	// correction for all comparisons of the role, of which there are Family.
+	P         float64 `json:"p"`
+	Corrected float64 `json:"pCorrected"`
+	Family    int     `json:"family"`
 	// Verdict is what may be claimed, Margin the factor by which it clears the floor.
 	Verdict stats.Verdict `json:"verdict"`
 	Margin  float64       `json:"margin"`

@@ -185,8 +185,8 @@ func threats(run Run) []string {
 		"Most operations are sent one at a time. That is latency without queues; it says nothing of capacity.",
 		fmt.Sprintf("One object size (%d bytes as sent), JSON, one resource, %d rounds of short cells: a first answer.",
 			b.payload(), b.Rounds),
-		fmt.Sprintf("Each of %d comparisons has its own 95 %% interval; they are not corrected for being many. The noise "+
-			"floor makes a false claim rarer, not impossible.", len(b.Comparisons)),
+		"Each interval is at 95 % by itself. Claims are corrected for their number (Holm), so that at most one family in " +
+			"twenty has a false one; the noise floor itself is an estimate.",
 		"CPU time of servers is read in steps of 10 ms and includes what they do in the background.",
 	}
 	if m := run.Card.Machine; m.Load1 > float64(m.Cores)/2 {

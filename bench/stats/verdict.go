@@ -13,7 +13,7 @@ const (
 	Slower Verdict = "slower"
 	// NoDifference: no difference was found. It does not say that there is none.
 	NoDifference Verdict = "no difference found"
-	// Undecided: too few rounds for an interval, or no noise floor to hold it against.
+	// Undecided: too few rounds for an interval or for a claim among so many, or no noise floor to hold it against.
 	Undecided Verdict = "undecided"
 )
 
@@ -39,6 +39,18 @@ func Judge(ratio Estimate, floor float64) Verdict {
 		return Slower
 	case ratio.Hi < 1/floor:
 		return Faster
+	}
+	return NoDifference
+}
+
+// InFamily is the verdict of a comparison that is one of many. A claim stands if its p-value, corrected for their number,
+// is small enough. If it is not, but no comparison of so few rounds among so many could be, nothing was decided.
+func (v Verdict) InFamily(corrected float64, rounds, family int) Verdict {
+	switch {
+	case v != Faster && v != Slower, corrected <= Significance:
+		return v
+	case math.Ldexp(float64(family), 1-rounds) > Significance:
+		return Undecided
 	}
 	return NoDifference
 }
