@@ -44,7 +44,8 @@ type applyConfiguration interface {
 }
 
 // apply makes one child as desired. It writes only if the fields that the controller owns in the live object are not
-// the desired ones, and reports whether it wrote. extract is the generated function that reads those fields.
+// the desired ones, and reports whether they were not. An object that is being deleted is left alone until it is gone,
+// and then made anew. extract is the generated function that reads those fields.
 func apply[O client.Object, C applyConfiguration](
 	ctx context.Context, r *Reconciler, instance *v1.MySQLInstance, live O, desired C, extract func(O, string) (C, error),
 ) (bool, error) {
@@ -65,6 +66,9 @@ func apply[O client.Object, C applyConfiguration](
 			if err := checkOwnership(instance, gvk.Kind, found); err != nil {
 				return false, err
 			}
+			if found.DeletionTimestamp != nil {
+				return true, nil
+			}
 		} else if !apierrors.IsNotFound(err) {
 			return false, fmt.Errorf("could not read %s %s: %w", gvk.Kind, key.Name, err)
 		}
@@ -73,6 +77,9 @@ func apply[O client.Object, C applyConfiguration](
 	default:
 		if err := checkOwnership(instance, gvk.Kind, live); err != nil {
 			return false, err
+		}
+		if live.GetDeletionTimestamp() != nil {
+			return true, nil
 		}
 		owned, err := extract(live, FieldManager)
 		if err != nil {

@@ -21,6 +21,9 @@ func settled(instance *v1.MySQLInstance) observation {
 	o := observation{
 		statefulSet: &appsv1.StatefulSet{
 			ObjectMeta: metav1.ObjectMeta{Name: "db", Generation: 2},
+			Spec: appsv1.StatefulSetSpec{VolumeClaimTemplates: []corev1.PersistentVolumeClaim{{
+				ObjectMeta: metav1.ObjectMeta{Name: dataVolume}, Spec: newClaim(instance, 0, "10Gi").Spec,
+			}}},
 			Status: appsv1.StatefulSetStatus{
 				ObservedGeneration: 2, Replicas: wanted, ReadyReplicas: wanted, UpdatedReplicas: wanted,
 				UpdateRevision: testRevision,
@@ -39,7 +42,6 @@ func settled(instance *v1.MySQLInstance) observation {
 		},
 		pods:       map[int]*corev1.Pod{},
 		claims:     map[int]*corev1.PersistentVolumeClaim{},
-		claimSize:  new(resource.MustParse("10Gi")),
 		rootSecret: "db-root/password/uid", primaryRootSecret: "db-root/password/uid",
 	}
 	o.servers = map[int]*server{}
@@ -112,7 +114,7 @@ func TestConditions(t *testing.T) {
 			},
 			wantMessage: map[string]string{
 				v1.ConditionProgressing:    "0 of 1 servers are ready: pod db-0 is not scheduled: Unschedulable: 0/0 nodes are available",
-				v1.ConditionStorageResized: "1 of 1 volumes do not have 10Gi yet: data-db-0",
+				v1.ConditionStorageResized: "1 of 1 volumes do not have 10Gi yet: data-db-0 (not bound to a volume)",
 			},
 		},
 		"an update under way": {
@@ -235,11 +237,40 @@ func TestConditions(t *testing.T) {
 			},
 			wantMessage: map[string]string{v1.ConditionReady: "no Secret"},
 		},
-		"larger volumes asked for than made": {
-			spec: func(i *v1.MySQLInstance) { i.Spec.Storage.VolumeSize = resource.MustParse("20Gi") },
+		"waiting for the window": {
+			world: func(o *observation) { o.plan.held, o.plan.opens = []string{"spec.resources"}, testTime },
 			want: map[string]string{
-				v1.ConditionReady: "False GrowthNotObeyed", v1.ConditionStorageResized: "False GrowthNotObeyed",
-				v1.ConditionConfigurationApplied: "False FieldsNotObeyed",
+				v1.ConditionProgressing:          "False WaitingForMaintenanceWindow",
+				v1.ConditionConfigurationApplied: "False WaitingForMaintenanceWindow",
+			},
+			wantMessage: map[string]string{
+				v1.ConditionProgressing: "waiting for the maintenance window that opens at 2026-03-01T12:00:00Z: spec.resources",
+			},
+		},
+		"upgraded automatically": {
+			spec:  func(i *v1.MySQLInstance) { i.Spec.MinorUpgradePolicy = v1.MinorUpgradeAutomatic },
+			world: func(o *observation) { o.plan.version, o.plan.rollout.Version = "8.4.8", "8.4.8" },
+			wantMessage: map[string]string{
+				v1.ConditionConfigurationApplied: "every field of the spec is in force; the servers' version is 8.4.8, " +
+					"the newest of its series, because spec.minorUpgradePolicy is Automatic",
+			},
+		},
+		"newer than asked for": {
+			world: func(o *observation) { o.plan.rollout.Version = "8.4.8" },
+			want:  map[string]string{v1.ConditionConfigurationApplied: "False VersionNotAsked"},
+		},
+		"volumes that are growing": {
+			spec: func(i *v1.MySQLInstance) { i.Spec.Storage.VolumeSize = resource.MustParse("20Gi") },
+			world: func(o *observation) {
+				o.statefulSet.Spec.VolumeClaimTemplates[0].Spec = newClaim(newInstance(), 0, "20Gi").Spec
+			},
+			want: map[string]string{v1.ConditionReady: "False Resizing", v1.ConditionStorageResized: "False Resizing"},
+		},
+		"a StatefulSet that is made anew": {
+			world: func(o *observation) { o.statefulSet.DeletionTimestamp = &metav1.Time{Time: testTime} },
+			want: map[string]string{
+				v1.ConditionReady: "False Applying", v1.ConditionProgressing: "True Applying",
+				v1.ConditionConfigurationApplied: "False Applying",
 			},
 		},
 		"backups asked for": {
@@ -307,10 +338,6 @@ func TestNotObeyed(t *testing.T) {
 		"a password that nobody knows": {
 			world: func(o *observation) { o.servers[0].refusesPasswords = true },
 			want:  []string{"spec.credentials"},
-		},
-		"growth": {
-			spec: func(i *v1.MySQLInstance) { i.Spec.Storage.VolumeSize = resource.MustParse("11Gi") },
-			want: []string{"spec.storage.size"},
 		},
 		"another password, and nobody connects": {
 			world: func(o *observation) { o.rootSecret, o.connects = "new/password/uid", false },

@@ -27,6 +27,8 @@ type facts struct {
 	claimTemplates []*corev1ac.PersistentVolumeClaimApplyConfiguration
 	// pods by ordinal.
 	pods map[int]*corev1.Pod
+	// claims by ordinal.
+	claims map[int]*corev1.PersistentVolumeClaim
 	// recorded is the roll-out that was in force when the children were last written; nil if there is no record.
 	recorded *rollout
 }
@@ -52,6 +54,9 @@ func (r *Reconciler) gatherFacts(ctx context.Context, instance *v1.MySQLInstance
 		return f, err
 	}
 	if f.pods, err = r.cachedPods(ctx, instance); err != nil {
+		return f, err
+	}
+	if f.claims, err = r.cachedClaims(ctx, instance); err != nil {
 		return f, err
 	}
 	if f.recorded, err = r.recordedRollout(ctx, instance, f.set); err != nil {

@@ -51,10 +51,17 @@ func (r *Reconciler) finalize(ctx context.Context, instance *v1.MySQLInstance) (
 	if !controllerutil.ContainsFinalizer(instance, VolumesFinalizer) {
 		return "", nil
 	}
+	set, err := r.liveSet(ctx, instance)
+	if err != nil {
+		return "", err
+	}
+	if message, err := r.deleteOrphans(ctx, instance, set); err != nil || message != "" {
+		return message, err
+	}
 	if instance.Spec.DeletionPolicy == v1.DeletionDelete {
-		message, err = r.deleteVolumes(ctx, instance)
+		message, err = r.deleteVolumes(ctx, instance, set)
 	} else {
-		err = r.releaseVolumes(ctx, instance)
+		err = r.releaseVolumes(ctx, instance, set)
 	}
 	if err != nil || message != "" {
 		return message, err
@@ -70,24 +77,68 @@ func (r *Reconciler) finalize(ctx context.Context, instance *v1.MySQLInstance) (
 	return "", nil
 }
 
-// deleteVolumes takes the servers down first: a volume in use is not deleted, and the StatefulSet would make it anew.
-func (r *Reconciler) deleteVolumes(ctx context.Context, instance *v1.MySQLInstance) (string, error) {
+// liveSet is the instance's StatefulSet, as the API server has it; nil if there is none, or if it is somebody else's.
+func (r *Reconciler) liveSet(ctx context.Context, instance *v1.MySQLInstance) (*appsv1.StatefulSet, error) {
 	var set appsv1.StatefulSet
 	key := client.ObjectKey{Namespace: instance.Namespace, Name: namesOf(instance).statefulSet}
-	err := r.Reader.Get(ctx, key, &set)
-	switch {
-	case err == nil && metav1.IsControlledBy(&set, instance):
-		if set.DeletionTimestamp == nil {
-			// In the foreground: the set stays until its pods are gone.
-			err := r.Client.Delete(ctx, &set, client.PropagationPolicy(metav1.DeletePropagationForeground),
-				client.Preconditions{UID: &set.UID})
+	switch err := r.Reader.Get(ctx, key, &set); {
+	case client.IgnoreNotFound(err) != nil:
+		return nil, fmt.Errorf("could not read StatefulSet %s: %w", key.Name, err)
+	case err != nil || !metav1.IsControlledBy(&set, instance):
+		return nil, nil
+	}
+	return &set, nil
+}
+
+// deleteOrphans deletes the servers that a StatefulSet left behind, if the instance was deleted while that was being
+// made anew for larger volumes. Nobody else would: an orphan has no owner that goes.
+func (r *Reconciler) deleteOrphans(
+	ctx context.Context, instance *v1.MySQLInstance, set *appsv1.StatefulSet,
+) (message string, err error) {
+	if set != nil {
+		if set.DeletionTimestamp != nil && slices.Contains(set.Finalizers, metav1.FinalizerOrphanDependents) {
+			return fmt.Sprintf("waiting for StatefulSet %s to be deleted", set.Name), nil
+		}
+		return "", nil
+	}
+	var pods corev1.PodList
+	if err := r.Reader.List(ctx, &pods, ofInstance(instance)...); err != nil {
+		return "", fmt.Errorf("could not list the servers' pods: %w", err)
+	}
+	var waiting []string
+	for i := range pods.Items {
+		pod := &pods.Items[i]
+		if _, ours := podOrdinal(instance, pod.Name); !ours || metav1.GetControllerOf(pod) != nil {
+			continue
+		}
+		if pod.DeletionTimestamp == nil {
+			err := r.Client.Delete(ctx, pod, client.Preconditions{UID: &pod.UID})
 			if client.IgnoreNotFound(err) != nil {
-				return "", fmt.Errorf("could not delete StatefulSet %s: %w", key.Name, err)
+				return "", fmt.Errorf("could not delete pod %s: %w", pod.Name, err)
 			}
 		}
-		return fmt.Sprintf("waiting for StatefulSet %s and its pods to be deleted", key.Name), nil
-	case client.IgnoreNotFound(err) != nil:
-		return "", fmt.Errorf("could not read StatefulSet %s: %w", key.Name, err)
+		waiting = append(waiting, pod.Name)
+	}
+	if len(waiting) > 0 {
+		return "waiting for the servers to be deleted: " + strings.Join(waiting, ", "), nil
+	}
+	return "", nil
+}
+
+// deleteVolumes takes the servers down first: a volume in use is not deleted, and the StatefulSet would make it anew.
+func (r *Reconciler) deleteVolumes(
+	ctx context.Context, instance *v1.MySQLInstance, set *appsv1.StatefulSet,
+) (string, error) {
+	if set != nil {
+		if set.DeletionTimestamp == nil {
+			// In the foreground: the set stays until its pods are gone.
+			err := r.Client.Delete(ctx, set, client.PropagationPolicy(metav1.DeletePropagationForeground),
+				client.Preconditions{UID: &set.UID})
+			if client.IgnoreNotFound(err) != nil {
+				return "", fmt.Errorf("could not delete StatefulSet %s: %w", set.Name, err)
+			}
+		}
+		return fmt.Sprintf("waiting for StatefulSet %s and its pods to be deleted", set.Name), nil
 	}
 
 	claims, err := r.liveClaims(ctx, instance)
@@ -117,15 +168,10 @@ func (r *Reconciler) deleteVolumes(ctx context.Context, instance *v1.MySQLInstan
 
 // releaseVolumes takes away every owner that would pull a volume, or the password that its data opens with, along.
 // The controller gives volumes no owner; somebody who changed the StatefulSet's retention policy did.
-func (r *Reconciler) releaseVolumes(ctx context.Context, instance *v1.MySQLInstance) error {
+func (r *Reconciler) releaseVolumes(ctx context.Context, instance *v1.MySQLInstance, set *appsv1.StatefulSet) error {
 	owners := []types.UID{instance.UID}
-	var set appsv1.StatefulSet
-	key := client.ObjectKey{Namespace: instance.Namespace, Name: namesOf(instance).statefulSet}
-	switch err := r.Reader.Get(ctx, key, &set); {
-	case err == nil && metav1.IsControlledBy(&set, instance):
+	if set != nil {
 		owners = append(owners, set.UID)
-	case client.IgnoreNotFound(err) != nil:
-		return fmt.Errorf("could not read StatefulSet %s: %w", key.Name, err)
 	}
 	claims, err := r.liveClaims(ctx, instance)
 	if err != nil {
@@ -174,9 +220,7 @@ func (r *Reconciler) releaseSecret(
 // liveClaims are the data volumes of the instance, as the API server has them.
 func (r *Reconciler) liveClaims(ctx context.Context, instance *v1.MySQLInstance) ([]corev1.PersistentVolumeClaim, error) {
 	var list corev1.PersistentVolumeClaimList
-	err := r.Reader.List(ctx, &list, client.InNamespace(instance.Namespace),
-		client.MatchingLabelsSelector{Selector: selector(instance)})
-	if err != nil {
+	if err := r.Reader.List(ctx, &list, ofInstance(instance)...); err != nil {
 		return nil, fmt.Errorf("could not list the volumes: %w", err)
 	}
 	return slices.DeleteFunc(list.Items, func(claim corev1.PersistentVolumeClaim) bool {

@@ -67,13 +67,16 @@ func newPod(instance *v1.MySQLInstance, ordinal int, ready bool) *corev1.Pod {
 	return pod
 }
 
+// newClaim asks for its capacity, and is bound if it has one.
 func newClaim(instance *v1.MySQLInstance, ordinal int, capacity string) *corev1.PersistentVolumeClaim {
 	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{
 		Name: dataVolume + "-" + podName(instance, ordinal), Namespace: instance.Namespace, Labels: selectorLabels(instance),
 	}}
+	claim.Spec.StorageClassName = new("standard")
 	if capacity != "" {
-		claim.Status.Phase = corev1.ClaimBound
-		claim.Status.Capacity = corev1.ResourceList{corev1.ResourceStorage: resource.MustParse(capacity)}
+		size := corev1.ResourceList{corev1.ResourceStorage: resource.MustParse(capacity)}
+		claim.Spec.Resources.Requests = size
+		claim.Status.Phase, claim.Status.Capacity = corev1.ClaimBound, size.DeepCopy()
 	}
 	return claim
 }

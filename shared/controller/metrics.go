@@ -30,7 +30,8 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		}, []string{"kind", "outcome"}),
 		volumes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "duet_controller_volumes_total",
-			Help: "Volumes of deleted instances, by what was done: deleted, or released (an owner was taken away).",
+			Help: "Volumes, by what was done: grown (more was asked for); or, of deleted instances, deleted or released " +
+				"(an owner was taken away).",
 		}, []string{"outcome"}),
 	}
 	m.addReplication()
@@ -41,6 +42,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 func (m *Metrics) childApplied(kind string)   { m.children.WithLabelValues(kind, "applied").Inc() }
 func (m *Metrics) childUnchanged(kind string) { m.children.WithLabelValues(kind, "unchanged").Inc() }
 func (m *Metrics) childFailed(kind string)    { m.children.WithLabelValues(kind, "failed").Inc() }
+func (m *Metrics) volumeGrown()               { m.volumes.WithLabelValues("grown").Inc() }
 func (m *Metrics) volumeDeleted()             { m.volumes.WithLabelValues("deleted").Inc() }
 func (m *Metrics) volumeReleased()            { m.volumes.WithLabelValues("released").Inc() }
 

@@ -1,8 +1,6 @@
 package controller
 
 import (
-	"fmt"
-
 	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 )
 
@@ -12,9 +10,6 @@ import (
 func notObeyed(instance *v1.MySQLInstance, o observation) []string {
 	spec := &instance.Spec
 	var list []string
-	if o.claimSize != nil && spec.Storage.VolumeSize.Cmp(*o.claimSize) > 0 {
-		list = append(list, fmt.Sprintf("spec.storage.size: the volumes keep the size they were made with, %s", o.claimSize))
-	}
 	list = append(list, refusedByServers(o)...)
 	if !o.connects && o.primaryRootSecret != "" && o.rootSecret != "" && o.primaryRootSecret != o.rootSecret {
 		list = append(list, "spec.credentials: the data was made with the password of another Secret, "+

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	appsv1 "k8s.io/api/apps/v1"
@@ -18,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
@@ -307,7 +309,7 @@ func TestConflictsAreQuiet(t *testing.T) {
 			quiet := conflictsAreQuiet(reconcile.Func(func(context.Context, reconcile.Request) (reconcile.Result, error) {
 				return reconcile.Result{}, test.err
 			}))
-			result, err := quiet.Reconcile(t.Context(), reconcile.Request{})
+			result, err := quiet.Reconcile(log.IntoContext(t.Context(), logr.Discard()), reconcile.Request{})
 			if (err != nil) != test.wantErr || (result.RequeueAfter > 0) != test.wantAgain {
 				t.Errorf("got %v, %v", result, err)
 			}
