@@ -34,9 +34,8 @@ func flags(rows []report.Row, attempts int64, b *report.Bench) []string {
 		if row.FirstHalf > 0 && row.SecondHalf > 0 {
 			halves = append(halves, float64(row.SecondHalf)/float64(row.FirstHalf))
 		}
-		if row.Elapsed > 0 && b.Cores > 0 {
-			whole := float64(row.Elapsed) / (1 - b.Profile.Lead)
-			shares = append(shares, float64(row.Usage[measure.Generator].CPU)/(whole*float64(b.Cores)))
+		if share, ok := generatorShare(b, row); ok {
+			shares = append(shares, share)
 		}
 	}
 	if share := float64(failed) / float64(max(attempts, 1)); share > maxErrorShare {
@@ -56,4 +55,13 @@ func flags(rows []report.Row, attempts int64, b *report.Bench) []string {
 		doubt("The load generator itself took %.0f %% of the machine.", 100*share)
 	}
 	return out
+}
+
+// generatorShare is the share of the processors that the load generator took during a cell.
+func generatorShare(b *report.Bench, row report.Row) (float64, bool) {
+	if row.Elapsed <= 0 || b.Cores <= 0 {
+		return 0, false
+	}
+	whole := float64(row.Elapsed) / (1 - b.Profile.Lead) // the lead is part of the usage, and not of the measured time
+	return float64(row.Usage[measure.Generator].CPU) / (whole * float64(b.Cores)), true
 }
