@@ -18,9 +18,9 @@ backups=${BACKUPS:-/backups}
 retention=$((${RETENTION_DAYS:?} * 24 * 60))
 backup=$backups/$(date -u +%Y%m%dT%H%M%SZ)-${HOSTNAME:?}.sql.gz
 
-# Accounts that every server makes for itself. That of root in particular: a restored password would lock the
-# controller out, which has the one in the Secret.
-own="'root', 'mysql.infoschema', 'mysql.session', 'mysql.sys', 'mariadb.sys', 'PUBLIC'"
+# Accounts that every server has by itself or from the controller: their passwords are those in the Secrets, and to
+# restore others would lock the controller and the replicas out.
+own="'root', 'duet_replication', 'mysql.infoschema', 'mysql.session', 'mysql.sys', 'mariadb.sys', 'PUBLIC'"
 
 options=("${connection[@]}" --single-transaction --quick --hex-blob --no-tablespaces)
 if [[ $flavor == MySQL ]]; then

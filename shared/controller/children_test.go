@@ -45,6 +45,10 @@ func TestChildren(t *testing.T) {
 			"poddisruptionbudget": podDisruptionBudget(instance),
 			"statefulset":         statefulSet(instance, f, now),
 		}
+		if instance.Spec.Backup != nil {
+			children["backup-claim"] = backupClaim(instance, nil)
+			children["backup-cronjob"] = backupCronJob(instance, now)
+		}
 		for child, desired := range children {
 			t.Run(name+"/"+child, func(t *testing.T) {
 				got, err := yaml.Marshal(desired)
@@ -78,7 +82,10 @@ func TestChildrenArePure(t *testing.T) {
 	f := facts{rootSecretIdentity: "given/root/uid"}
 	build := func() []any {
 		now := rolloutOf(instance, f, "8.4.3", "mysql", nil)
-		return []any{statefulSet(instance, f, now), configuration(instance, now)}
+		return []any{
+			statefulSet(instance, f, now), configuration(instance, now),
+			backupCronJob(instance, now), backupClaim(instance, nil), backupScripts(instance),
+		}
 	}
 	if diff := cmp.Diff(build(), build()); diff != "" {
 		t.Errorf("two builds differ:\n%s", diff)
@@ -118,6 +125,7 @@ func TestRestarts(t *testing.T) {
 		"more servers": {func(i *v1.MySQLInstance, _ *facts) { i.Spec.Replicas = new(int32(4)) }, nothing},
 		"service":      {func(i *v1.MySQLInstance, _ *facts) { i.Spec.Service.Port = new(int32(3310)) }, nothing},
 		"storage":      {func(i *v1.MySQLInstance, _ *facts) { i.Spec.Storage.VolumeSize.Add(i.Spec.Storage.VolumeSize) }, nothing},
+		"backups":      {func(i *v1.MySQLInstance, _ *facts) { i.Spec.Backup = nil }, nothing},
 		"policy":       {func(i *v1.MySQLInstance, _ *facts) { i.Spec.DeletionPolicy = v1.DeletionRetain }, nothing},
 		"order of parameters": {func(i *v1.MySQLInstance, _ *facts) {
 			slices.Reverse(i.Spec.Parameters)

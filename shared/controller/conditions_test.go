@@ -273,12 +273,6 @@ func TestConditions(t *testing.T) {
 				v1.ConditionConfigurationApplied: "False Applying",
 			},
 		},
-		"backups asked for": {
-			spec: func(i *v1.MySQLInstance) { i.Spec.Backup = &v1.Backup{Schedule: "0 3 * * *"} },
-			want: map[string]string{
-				v1.ConditionBackupScheduled: "False NotImplemented", v1.ConditionConfigurationApplied: "False FieldsNotObeyed",
-			},
-		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -345,12 +339,6 @@ func TestNotObeyed(t *testing.T) {
 		},
 		"no volume to compare the password with": {
 			world: func(o *observation) { o.primaryRootSecret = "" },
-		},
-		"what has no code yet": {
-			spec: func(i *v1.MySQLInstance) {
-				i.Spec.Backup = &v1.Backup{}
-			},
-			want: []string{"spec.backup"},
 		},
 	}
 	for name, test := range tests {

@@ -8,9 +8,9 @@
 // # How it works
 //
 //   - Desired state is one pure function for each child (secret.go, configmap.go, services.go,
-//     poddisruptionbudget.go, statefulset.go): an instance and a few facts go in, an apply configuration comes out.
-//     What the functions need to know of the world is gathered beforehand (facts.go), so that they can be tested as
-//     tables.
+//     poddisruptionbudget.go, statefulset.go, backup.go): an instance and a few facts go in, an apply configuration
+//     comes out. What the functions need to know of the world is gathered beforehand (facts.go), so that they can be
+//     tested as tables.
 //   - Each child is written by one server-side apply under the field manager "duet-controller" (apply.go), and only
 //     when the fields that this manager owns in the live object differ from the wanted ones. A settled instance costs
 //     no write at all, and a change by anybody else to one of those fields is undone.
@@ -23,7 +23,8 @@
 //     overwrite it.
 //   - The finalizer mysql.example.com/volumes holds a deleted instance until its volumes were deleted or set free
 //     (finalizer.go). No child is ever deleted because of an error: the controller deletes only for an instance that
-//     it has read and that carries a deletion timestamp; the rest is the garbage collector's work.
+//     it has read and that carries a deletion timestamp, or that asks for no more backups (backup_write.go); the rest
+//     is the garbage collector's work.
 //
 // # Running it
 //

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -16,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
+	"github.com/duet-api/duet/shared/names"
 )
 
 // ensureFinalizer marks the instance before anything is made for it, so that no volume can outlive a policy that says
@@ -51,17 +53,10 @@ func (r *Reconciler) finalize(ctx context.Context, instance *v1.MySQLInstance) (
 	if !controllerutil.ContainsFinalizer(instance, VolumesFinalizer) {
 		return "", nil
 	}
-	set, err := r.liveSet(ctx, instance)
-	if err != nil {
-		return "", err
-	}
-	if message, err := r.deleteOrphans(ctx, instance, set); err != nil || message != "" {
-		return message, err
-	}
 	if instance.Spec.DeletionPolicy == v1.DeletionDelete {
-		message, err = r.deleteVolumes(ctx, instance, set)
+		message, err = r.deleteVolumes(ctx, instance)
 	} else {
-		err = r.releaseVolumes(ctx, instance, set)
+		err = r.releaseVolumes(ctx, instance)
 	}
 	if err != nil || message != "" {
 		return message, err
@@ -77,68 +72,27 @@ func (r *Reconciler) finalize(ctx context.Context, instance *v1.MySQLInstance) (
 	return "", nil
 }
 
-// liveSet is the instance's StatefulSet, as the API server has it; nil if there is none, or if it is somebody else's.
-func (r *Reconciler) liveSet(ctx context.Context, instance *v1.MySQLInstance) (*appsv1.StatefulSet, error) {
-	var set appsv1.StatefulSet
-	key := client.ObjectKey{Namespace: instance.Namespace, Name: namesOf(instance).statefulSet}
-	switch err := r.Reader.Get(ctx, key, &set); {
-	case client.IgnoreNotFound(err) != nil:
-		return nil, fmt.Errorf("could not read StatefulSet %s: %w", key.Name, err)
-	case err != nil || !metav1.IsControlledBy(&set, instance):
-		return nil, nil
-	}
-	return &set, nil
-}
-
-// deleteOrphans deletes the servers that a StatefulSet left behind, if the instance was deleted while that was being
-// made anew for larger volumes. Nobody else would: an orphan has no owner that goes.
-func (r *Reconciler) deleteOrphans(
-	ctx context.Context, instance *v1.MySQLInstance, set *appsv1.StatefulSet,
-) (message string, err error) {
-	if set != nil {
-		if set.DeletionTimestamp != nil && slices.Contains(set.Finalizers, metav1.FinalizerOrphanDependents) {
-			return fmt.Sprintf("waiting for StatefulSet %s to be deleted", set.Name), nil
+// deleteVolumes takes away first what uses the volumes, a running backup included: a volume in use is not deleted, and
+// the StatefulSet would make it anew.
+func (r *Reconciler) deleteVolumes(ctx context.Context, instance *v1.MySQLInstance) (string, error) {
+	var using []string
+	for _, user := range []struct {
+		kind, name string
+		object     client.Object
+	}{
+		{"StatefulSet", namesOf(instance).statefulSet, &appsv1.StatefulSet{}},
+		{"CronJob", names.Backup(instance.Name), &batchv1.CronJob{}},
+	} {
+		left, err := r.deleteWithPods(ctx, instance, user.kind, user.name, user.object)
+		if err != nil {
+			return "", err
 		}
-		return "", nil
-	}
-	var pods corev1.PodList
-	if err := r.Reader.List(ctx, &pods, ofInstance(instance)...); err != nil {
-		return "", fmt.Errorf("could not list the servers' pods: %w", err)
-	}
-	var waiting []string
-	for i := range pods.Items {
-		pod := &pods.Items[i]
-		if _, ours := podOrdinal(instance, pod.Name); !ours || metav1.GetControllerOf(pod) != nil {
-			continue
+		if left {
+			using = append(using, user.kind+" "+user.name)
 		}
-		if pod.DeletionTimestamp == nil {
-			err := r.Client.Delete(ctx, pod, client.Preconditions{UID: &pod.UID})
-			if client.IgnoreNotFound(err) != nil {
-				return "", fmt.Errorf("could not delete pod %s: %w", pod.Name, err)
-			}
-		}
-		waiting = append(waiting, pod.Name)
 	}
-	if len(waiting) > 0 {
-		return "waiting for the servers to be deleted: " + strings.Join(waiting, ", "), nil
-	}
-	return "", nil
-}
-
-// deleteVolumes takes the servers down first: a volume in use is not deleted, and the StatefulSet would make it anew.
-func (r *Reconciler) deleteVolumes(
-	ctx context.Context, instance *v1.MySQLInstance, set *appsv1.StatefulSet,
-) (string, error) {
-	if set != nil {
-		if set.DeletionTimestamp == nil {
-			// In the foreground: the set stays until its pods are gone.
-			err := r.Client.Delete(ctx, set, client.PropagationPolicy(metav1.DeletePropagationForeground),
-				client.Preconditions{UID: &set.UID})
-			if client.IgnoreNotFound(err) != nil {
-				return "", fmt.Errorf("could not delete StatefulSet %s: %w", set.Name, err)
-			}
-		}
-		return fmt.Sprintf("waiting for StatefulSet %s and its pods to be deleted", set.Name), nil
+	if len(using) > 0 {
+		return fmt.Sprintf("waiting for %s to be deleted, with the pods", strings.Join(using, " and ")), nil
 	}
 
 	claims, err := r.liveClaims(ctx, instance)
@@ -166,12 +120,39 @@ func (r *Reconciler) deleteVolumes(
 	return "", nil
 }
 
+// deleteWithPods deletes a child in the foreground: it stays until its pods are gone. It says whether it is still there.
+func (r *Reconciler) deleteWithPods(
+	ctx context.Context, instance *v1.MySQLInstance, kind, name string, child client.Object,
+) (bool, error) {
+	err := r.Reader.Get(ctx, client.ObjectKey{Namespace: instance.Namespace, Name: name}, child)
+	if client.IgnoreNotFound(err) != nil {
+		return false, fmt.Errorf("could not read %s %s: %w", kind, name, err)
+	}
+	if err != nil || !metav1.IsControlledBy(child, instance) {
+		return false, nil
+	}
+	if child.GetDeletionTimestamp() != nil {
+		return true, nil
+	}
+	err = r.Client.Delete(ctx, child, client.PropagationPolicy(metav1.DeletePropagationForeground),
+		client.Preconditions{UID: new(child.GetUID())})
+	if client.IgnoreNotFound(err) != nil {
+		return false, fmt.Errorf("could not delete %s %s: %w", kind, name, err)
+	}
+	return true, nil
+}
+
 // releaseVolumes takes away every owner that would pull a volume, or the password that its data opens with, along.
 // The controller gives volumes no owner; somebody who changed the StatefulSet's retention policy did.
-func (r *Reconciler) releaseVolumes(ctx context.Context, instance *v1.MySQLInstance, set *appsv1.StatefulSet) error {
+func (r *Reconciler) releaseVolumes(ctx context.Context, instance *v1.MySQLInstance) error {
 	owners := []types.UID{instance.UID}
-	if set != nil {
+	var set appsv1.StatefulSet
+	key := client.ObjectKey{Namespace: instance.Namespace, Name: namesOf(instance).statefulSet}
+	switch err := r.Reader.Get(ctx, key, &set); {
+	case err == nil && metav1.IsControlledBy(&set, instance):
 		owners = append(owners, set.UID)
+	case client.IgnoreNotFound(err) != nil:
+		return fmt.Errorf("could not read StatefulSet %s: %w", key.Name, err)
 	}
 	claims, err := r.liveClaims(ctx, instance)
 	if err != nil {
@@ -217,14 +198,27 @@ func (r *Reconciler) releaseSecret(
 	return err
 }
 
-// liveClaims are the data volumes of the instance, as the API server has them.
+// liveClaims are the claims of the volumes of the instance, with its data and with its backups, as the API server has
+// them.
 func (r *Reconciler) liveClaims(ctx context.Context, instance *v1.MySQLInstance) ([]corev1.PersistentVolumeClaim, error) {
 	var list corev1.PersistentVolumeClaimList
-	if err := r.Reader.List(ctx, &list, ofInstance(instance)...); err != nil {
+	err := r.Reader.List(ctx, &list, client.InNamespace(instance.Namespace),
+		client.MatchingLabelsSelector{Selector: selector(instance)})
+	if err != nil {
 		return nil, fmt.Errorf("could not list the volumes: %w", err)
 	}
-	return slices.DeleteFunc(list.Items, func(claim corev1.PersistentVolumeClaim) bool {
+	claims := slices.DeleteFunc(list.Items, func(claim corev1.PersistentVolumeClaim) bool {
 		_, ours := claimOrdinal(instance, claim.Name)
 		return !ours
-	}), nil
+	})
+	var backups corev1.PersistentVolumeClaim
+	name := names.Backup(instance.Name)
+	err = r.Reader.Get(ctx, client.ObjectKey{Namespace: instance.Namespace, Name: name}, &backups)
+	switch {
+	case err == nil && checkOwnership(instance, "PersistentVolumeClaim", &backups) == nil:
+		claims = append(claims, backups)
+	case client.IgnoreNotFound(err) != nil:
+		return nil, fmt.Errorf("could not read PersistentVolumeClaim %s: %w", name, err)
+	}
+	return claims, nil
 }

@@ -41,6 +41,7 @@ func elaborate(instance *v1.MySQLInstance) {
 	}
 	instance.Spec.TLS = v1.TLS{Mode: v1.TLSRequired, SecretName: new("certificate")}
 	instance.Spec.Service = v1.Service{Type: v1.ServiceNodePort, Port: new(int32(3307))}
+	withBackup(instance)
 	instance.Spec.DeletionPolicy = v1.DeletionDelete
 }
 

@@ -8,7 +8,6 @@ import (
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	eventsv1 "k8s.io/api/events/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -49,7 +48,7 @@ func elaborate(i *v1.MySQLInstance) {
 	i.Spec.Parameters = []v1.Parameter{{Name: "max_connections", Value: "500"}}
 	i.Spec.TLS = v1.TLS{Mode: v1.TLSRequired, SecretName: new("certificate")}
 	i.Spec.Service = v1.Service{Type: v1.ServiceLoadBalancer, Port: new(int32(3307))}
-	i.Spec.Backup = &v1.Backup{Schedule: "0 3 * * *", Storage: v1.Storage{VolumeSize: resource.MustParse("1Gi")}}
+	withBackup(i)
 	i.Spec.DeletionPolicy = v1.DeletionDelete
 }
 
@@ -132,21 +131,6 @@ var _ = Describe("The controller", Ordered, func() {
 			Expect(admin.List(ctx, scaled, client.InNamespace(namespace),
 				client.MatchingLabelsSelector{Selector: asSelector})).To(Succeed())
 			Expect(scaled.Items).To(HaveLen(1))
-		})
-
-		It("is told what is not obeyed, as a condition and as an event", func(ctx context.Context) {
-			for _, secret := range givenSecrets(namespace) {
-				Expect(admin.Create(ctx, secret)).To(Succeed())
-			}
-			Expect(admin.Create(ctx, minimal(namespace, elaborate))).To(Succeed())
-			awaitCondition(ctx, namespace, name, v1.ConditionConfigurationApplied, "False FieldsNotObeyed")
-			awaitCondition(ctx, namespace, name, v1.ConditionBackupScheduled, "False NotImplemented")
-			Eventually(func(ctx context.Context) ([]eventsv1.Event, error) {
-				list := &eventsv1.EventList{}
-				return list.Items, admin.List(ctx, list, client.InNamespace(namespace))
-			}).WithContext(ctx).Should(ContainElement(And(
-				HaveField("Reason", "FieldsNotObeyed"), HaveField("Regarding.Name", name), HaveField("Type", "Warning"),
-				HaveField("ReportingController", controller.FieldManager), HaveField("Note", ContainSubstring("spec.backup")))))
 		})
 
 		DescribeTable("costs no write once it is settled", func(ctx context.Context, changes ...func(*v1.MySQLInstance)) {
@@ -354,6 +338,8 @@ var _ = Describe("The controller", Ordered, func() {
 			Eventually(gone("", namespace, &corev1.Namespace{})).WithContext(ctx).Should(BeTrue())
 		})
 	})
+
+	Describe("an instance with backups", backupSpecs)
 
 	// These take the API away, and come last.
 	Describe("an API that goes away", func() {

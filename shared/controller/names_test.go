@@ -6,11 +6,13 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/duet-api/duet/shared/names"
 )
 
 // TestChildNamesNeverMeet takes names that contain the suffixes of children.
 func TestChildNamesNeverMeet(t *testing.T) {
-	instances := []string{"a", "a-root", "a-config", "a-primary", "a-read", "a-headless", "a.b", "a-b", "a-b.c", "a.b-c"}
+	instances := []string{"a", "a-root", "a-config", "a-backup", "a-primary", "a-read", "a-headless", "a.b", "a-b", "a-b.c", "a.b-c"}
 	seen := map[string]string{}
 	for _, name := range instances {
 		instance := newInstance()
@@ -18,7 +20,8 @@ func TestChildNamesNeverMeet(t *testing.T) {
 		n := namesOf(instance)
 		for kind, children := range map[string][]string{
 			"Secret":              {n.rootSecret},
-			"ConfigMap":           {n.configMap},
+			"ConfigMap":           {n.configMap, names.Backup(name)},
+			"CronJob":             {names.Backup(name)},
 			"Service":             {n.primaryService, n.readService, n.headlessService},
 			"StatefulSet":         {n.statefulSet},
 			"PodDisruptionBudget": {n.podDisruptionBudget},

@@ -15,8 +15,5 @@ func notObeyed(instance *v1.MySQLInstance, o observation) []string {
 		list = append(list, "spec.credentials: the data was made with the password of another Secret, "+
 			"and the servers keep that password")
 	}
-	if spec.Backup != nil {
-		list = append(list, "spec.backup: no backups are made")
-	}
-	return list
+	return append(list, backupNotObeyed(instance, o)...)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -87,8 +88,10 @@ func CacheOptions() cache.Options {
 		&corev1.Service{}:               applied,
 		&appsv1.StatefulSet{}:           applied,
 		&policyv1.PodDisruptionBudget{}: applied,
+		&corev1.PersistentVolumeClaim{}: applied,
+		&batchv1.CronJob{}:              applied,
+		&batchv1.Job{}:                  watched,
 		&corev1.Pod{}:                   watched,
-		&corev1.PersistentVolumeClaim{}: watched,
 	}}
 }
 
@@ -211,7 +214,7 @@ func (c *controller) sources() []source.Source {
 	}
 	for _, kind := range []client.Object{
 		&corev1.Secret{}, &corev1.ConfigMap{}, &corev1.Service{}, &policyv1.PodDisruptionBudget{}, &appsv1.StatefulSet{},
-		&corev1.Pod{}, &corev1.PersistentVolumeClaim{},
+		&corev1.Pod{}, &corev1.PersistentVolumeClaim{}, &batchv1.CronJob{}, &batchv1.Job{},
 	} {
 		// By label and not by owner: a volume has no owner, and a child that lost its owner must be repaired as well.
 		sources = append(sources, source.Kind(manager, kind, handler.EnqueueRequestsFromMapFunc(

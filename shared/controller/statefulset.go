@@ -81,11 +81,7 @@ func podTemplate(
 			WithEnableServiceLinks(false).
 			// Time for InnoDB to write its pages out; a kill would cost a recovery at the next start.
 			WithTerminationGracePeriodSeconds(120).
-			WithSecurityContext(corev1ac.PodSecurityContext().
-				WithRunAsNonRoot(true).
-				WithRunAsUser(mysqlUser).WithRunAsGroup(mysqlUser).WithFSGroup(mysqlUser).
-				WithFSGroupChangePolicy(corev1.FSGroupChangeOnRootMismatch).
-				WithSeccompProfile(corev1ac.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault))).
+			WithSecurityContext(podSecurity()).
 			WithTopologySpreadConstraints(corev1ac.TopologySpreadConstraint().
 				WithTopologyKey(corev1.LabelHostname).
 				WithWhenUnsatisfiable(corev1.ScheduleAnyway).
@@ -94,9 +90,6 @@ func podTemplate(
 			WithContainers(container(instance, image)).
 			WithVolumes(volumes(instance)...))
 }
-
-// mysqlUser is the user and group of MySQL in its official image.
-const mysqlUser = 999
 
 const containerName = names.ServerContainer
 
@@ -132,10 +125,7 @@ func container(instance *v1.MySQLInstance, image string) *corev1ac.ContainerAppl
 			WithName(mysqlPortName).WithProtocol(corev1.ProtocolTCP).WithContainerPort(mysqlPort)).
 		WithResources(corev1ac.ResourceRequirements().WithRequests(given).WithLimits(given)).
 		WithVolumeMounts(mounts...).
-		WithSecurityContext(corev1ac.SecurityContext().
-			WithAllowPrivilegeEscalation(false).
-			WithReadOnlyRootFilesystem(true).
-			WithCapabilities(corev1ac.Capabilities().WithDrop("ALL"))).
+		WithSecurityContext(containerSecurity()).
 		// Making the data or recovering it may take long, and a restart would begin it again: one hour.
 		WithStartupProbe(ping().WithPeriodSeconds(5).WithFailureThreshold(720)).
 		WithReadinessProbe(ping().WithPeriodSeconds(5).WithFailureThreshold(3)).

@@ -15,8 +15,7 @@ import (
 	mysqlv1ac "github.com/duet-api/duet/shared/client/applyconfiguration/mysql/v1"
 )
 
-// statusOf describes the world after the spec's generation was acted on. lastBackupTime stays what it was: nothing
-// here makes backups.
+// statusOf describes the world after the spec's generation was acted on.
 func statusOf(instance *v1.MySQLInstance, o observation, now metav1.Time) v1.MySQLInstanceStatus {
 	status := v1.MySQLInstanceStatus{
 		Conditions:         merge(instance, conditionsOf(instance, o), now),
@@ -24,8 +23,8 @@ func statusOf(instance *v1.MySQLInstance, o observation, now metav1.Time) v1.MyS
 		Selector:           selector(instance).String(),
 		CurrentVersion:     o.currentVersion(),
 		Endpoint:           o.endpoint(),
-		StorageCapacity:    o.smallestCapacity(instance),
-		LastBackupTime:     instance.Status.LastBackupTime,
+		StorageCapacity:    o.smallestCapacity(),
+		LastBackupTime:     o.backups.lastBackupTime(instance),
 	}
 	if set := o.statefulSet; set != nil {
 		status.Replicas = set.Status.Replicas
@@ -94,6 +93,7 @@ func transitions(before, after []metav1.Condition) []event {
 	var events []event
 	for _, kind := range []string{
 		v1.ConditionReady, v1.ConditionAvailable, v1.ConditionProgressing, v1.ConditionConfigurationApplied,
+		v1.ConditionBackupScheduled,
 	} {
 		was, is := meta.FindStatusCondition(before, kind), meta.FindStatusCondition(after, kind)
 		if is == nil || was != nil && was.Status == is.Status && was.Reason == is.Reason {
@@ -109,6 +109,8 @@ func transitions(before, after []metav1.Condition) []event {
 			events = append(events, event{corev1.EventTypeNormal, is.Reason, "Reconcile", is.Message})
 		case kind == v1.ConditionProgressing && is.Status == metav1.ConditionFalse && is.Reason != ReasonSettled:
 			events = append(events, event{corev1.EventTypeWarning, is.Reason, "Reconcile", is.Message})
+		case kind == v1.ConditionBackupScheduled && is.Reason == ReasonLastBackupFailed:
+			events = append(events, event{corev1.EventTypeWarning, is.Reason, "Observe", is.Message})
 		case kind == v1.ConditionConfigurationApplied && is.Reason == ReasonFieldsNotObeyed:
 			events = append(events, event{corev1.EventTypeWarning, is.Reason, "Reconcile", is.Message})
 		}

@@ -32,8 +32,9 @@ func TestFailureAtAnyWrite(t *testing.T) {
 		"a new instance":        func() []client.Object { return []client.Object{newInstance()} },
 		"with all that differs": func() []client.Object { return []client.Object{newInstance(elaborate), rootPassword(), certificate()} },
 		"deleted, with Delete": func() []client.Object {
-			return []client.Object{newInstance(deleting(v1.DeletionDelete)), newClaim(newInstance(), 0, "10Gi")}
+			return append(backupChildren(), newInstance(deleting(v1.DeletionDelete)), newClaim(newInstance(), 0, "10Gi"))
 		},
+		"without backups any more": func() []client.Object { return append(backupChildren(), newInstance()) },
 		"deleted, with Retain": func() []client.Object {
 			return []client.Object{newInstance(deleting(v1.DeletionRetain)), ownedClaim()}
 		},

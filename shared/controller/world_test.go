@@ -9,6 +9,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -211,6 +212,7 @@ func (w *world) snapshot() map[string]any {
 	for _, list := range []client.ObjectList{
 		&v1.MySQLInstanceList{}, &corev1.SecretList{}, &corev1.ConfigMapList{}, &corev1.ServiceList{},
 		&appsv1.StatefulSetList{}, &policyv1.PodDisruptionBudgetList{}, &corev1.PersistentVolumeClaimList{},
+		&batchv1.CronJobList{}, &batchv1.JobList{},
 	} {
 		if err := w.server.List(w.t.Context(), list); err != nil {
 			w.t.Fatal(err)

@@ -108,8 +108,8 @@ func newCommand(run func(context.Context, *options) error) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "duet-controller",
 		Short: "Runs MySQL as MySQLInstances ask",
-		Long: "duet-controller makes the Secrets, ConfigMaps, Services, StatefulSets and PodDisruptionBudgets that " +
-			"MySQLInstances ask for, and reports on them. It waits while the API is not installed.",
+		Long: "duet-controller makes the Secrets, ConfigMaps, Services, StatefulSets, PodDisruptionBudgets and CronJobs " +
+			"that MySQLInstances ask for, and reports on them. It waits while the API is not installed.",
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,

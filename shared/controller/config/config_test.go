@@ -57,7 +57,7 @@ func TestRBACIsMinimal(t *testing.T) {
 			}
 		}
 	}
-	if diff := cmp.Diff([]string{"statefulsets", "persistentvolumeclaims", "pods"}, deletes); diff != "" {
+	if diff := cmp.Diff([]string{"statefulsets", "persistentvolumeclaims", "cronjobs"}, deletes); diff != "" {
 		t.Errorf("may delete (-want +got):\n%s", diff)
 	}
 }

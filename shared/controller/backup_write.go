@@ -1,0 +1,137 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	batchv1ac "k8s.io/client-go/applyconfigurations/batch/v1"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
+	"github.com/duet-api/duet/shared/names"
+)
+
+// reconcileBackup writes the children that make backups, after all others: what is in their way, which is the blocked
+// error, is no reason to keep the servers from being looked after.
+func (r *Reconciler) reconcileBackup(
+	ctx context.Context, instance *v1.MySQLInstance, now rollout,
+) (wrote bool, err error) {
+	if instance.Spec.Backup == nil {
+		return r.removeBackup(ctx, instance)
+	}
+	claim, err := r.liveBackupClaim(ctx, instance)
+	if err != nil {
+		return false, err
+	}
+	for _, child := range []func(context.Context) (bool, error){
+		applying(r, instance, &corev1.ConfigMap{}, backupScripts(instance), corev1ac.ExtractConfigMap),
+		applying(r, instance, &batchv1.CronJob{}, backupCronJob(instance, now), batchv1ac.ExtractCronJob),
+		// Last, since all the others work with the claim as it is, should it not grow.
+		applying(r, instance, &corev1.PersistentVolumeClaim{}, backupClaim(instance, claim),
+			corev1ac.ExtractPersistentVolumeClaim),
+	} {
+		changed, err := child(ctx)
+		wrote = wrote || changed
+		if err != nil {
+			return wrote, err
+		}
+	}
+	return wrote, nil
+}
+
+// removeBackup ends the backups of an instance that does not ask for them any more, a running one included. The volume
+// stays with what is in it, and the scripts with which to restore it; both go when the instance goes, as far as its
+// deletionPolicy lets them.
+func (r *Reconciler) removeBackup(ctx context.Context, instance *v1.MySQLInstance) (bool, error) {
+	var live batchv1.CronJob
+	key := client.ObjectKey{Namespace: instance.Namespace, Name: names.Backup(instance.Name)}
+	if err := r.Client.Get(ctx, key, &live); err != nil {
+		if apierrors.IsNotFound(err) {
+			return false, nil
+		}
+		return false, fmt.Errorf("could not read CronJob %s: %w", key.Name, err)
+	}
+	if !metav1.IsControlledBy(&live, instance) || live.DeletionTimestamp != nil {
+		return false, nil
+	}
+	err := r.Client.Delete(ctx, &live, client.PropagationPolicy(metav1.DeletePropagationBackground),
+		client.Preconditions{UID: &live.UID})
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("could not delete CronJob %s: %w", key.Name, err)
+	}
+	return true, nil
+}
+
+// liveBackupClaim is what the claim of the backups' volume cannot take back.
+type liveBackupClaim struct {
+	// size that was asked for last.
+	size resource.Quantity
+	// class that this controller asked for; nil if it left that to the cluster.
+	class *string
+	// grows says whether the volume can become larger.
+	grows bool
+}
+
+// liveBackupClaim is nil before there is a claim.
+func (r *Reconciler) liveBackupClaim(ctx context.Context, instance *v1.MySQLInstance) (*liveBackupClaim, error) {
+	var claim corev1.PersistentVolumeClaim
+	key := client.ObjectKey{Namespace: instance.Namespace, Name: names.Backup(instance.Name)}
+	err := r.Client.Get(ctx, key, &claim)
+	if apierrors.IsNotFound(err) {
+		// Kept by an earlier instance of the name and not in the cache yet, or somebody else's.
+		err = r.Reader.Get(ctx, key, &claim)
+	}
+	if err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("could not read PersistentVolumeClaim %s: %w", key.Name, err)
+	}
+	if err := checkOwnership(instance, "PersistentVolumeClaim", &claim); err != nil {
+		return nil, err
+	}
+	if claim.DeletionTimestamp != nil {
+		return nil, &blocked{reason: ReasonVolumesPending, message: fmt.Sprintf(
+			"PersistentVolumeClaim %s is being deleted: it is made anew once it is gone", key.Name)}
+	}
+	owned, err := corev1ac.ExtractPersistentVolumeClaim(&claim, FieldManager)
+	if err != nil {
+		return nil, fmt.Errorf("could not read the owned fields of PersistentVolumeClaim %s: %w", key.Name, err)
+	}
+	live := &liveBackupClaim{size: *claim.Spec.Resources.Requests.Storage()}
+	if owned.Spec != nil {
+		live.class = owned.Spec.StorageClassName
+	}
+	if instance.Spec.Backup.Storage.VolumeSize.Cmp(live.size) > 0 {
+		live.grows, err = r.grows(ctx, &claim)
+	}
+	return live, err
+}
+
+// grows says whether the API server would take a larger size for a claim: of a volume that exists, in a class that
+// allows it.
+func (r *Reconciler) grows(ctx context.Context, claim *corev1.PersistentVolumeClaim) (bool, error) {
+	name := ptr.Deref(claim.Spec.StorageClassName, "")
+	if claim.Status.Phase != corev1.ClaimBound || name == "" {
+		return false, nil
+	}
+	var class storagev1.StorageClass
+	if err := r.Reader.Get(ctx, client.ObjectKey{Name: name}, &class); err != nil {
+		if apierrors.IsNotFound(err) {
+			return false, nil
+		}
+		return false, fmt.Errorf("could not read StorageClass %s: %w", name, err)
+	}
+	return ptr.Deref(class.AllowVolumeExpansion, false), nil
+}
