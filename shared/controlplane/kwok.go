@@ -62,6 +62,8 @@ func kwokArgs(dir string, port int) []string {
 	return []string{
 		"--kubeconfig=" + clientKubeconfig(dir, Kwok),
 		"--config=" + kwokConfigFile(dir),
+		// Otherwise it logs every change that it makes.
+		"--v=WARN",
 		"--manage-nodes-with-annotation-selector=" + fakeNodeAnnotation + "=fake",
 		// There is one, and after a kill nothing should wait for the leases of the dead one to end.
 		"--node-lease-duration-seconds=0",

@@ -47,7 +47,8 @@ that it had.
 
 With --kwok, kube-scheduler and kwok are started as well, and the cluster gets fake nodes: pods become Ready at once,
 Jobs complete, claims get volumes that grow, and nothing runs in any of them. It can be added to a control plane that
-is up, which then keeps it, also without the flag.`,
+is up, which then keeps it, also without the flag. Install a form after it, or again: its controller must know that
+there are no servers in the pods.`,
 		Example: `  # Start, look around, stop
   duet up
   duet kubectl get namespaces

@@ -144,6 +144,27 @@ var _ = Describe("duet up", func() {
 		Expect(processesOf(ctx, dir)).To(BeEmpty())
 	})
 
+	It("adds fake nodes to a control plane that is up, which keeps them", func(ctx context.Context) {
+		succeed(ctx, "up", "--dir", dir)
+		before := pidsOf(componentsOf(ctx, dir))
+		Expect(before).To(HaveLen(3))
+		Expect(succeed(ctx, "up", "--dir", dir, "--kwok", "--nodes", "2")).To(ContainSubstring("fake nodes: 2"))
+		after := pidsOf(componentsOf(ctx, dir))
+		Expect(after).To(And(HaveLen(5), HaveKey("kube-scheduler"), HaveKey("kwok")))
+		for name, pid := range before {
+			Expect(after).To(HaveKeyWithValue(name, pid), "it was started again")
+		}
+		Expect(strings.Fields(succeed(ctx, "kubectl", "--dir", dir, "get", "nodes", "-o", "name"))).
+			To(Equal([]string{"node/fake-0", "node/fake-1"}))
+
+		succeed(ctx, "down", "--dir", dir)
+		Expect(processesOf(ctx, dir)).To(BeEmpty())
+		Expect(succeed(ctx, "up", "--dir", dir)).To(ContainSubstring("fake nodes: 2"))
+		Expect(componentsOf(ctx, dir)).To(HaveLen(5))
+		succeed(ctx, "components", "kill", "kwok", "--dir", dir)
+		Expect(duet(ctx, "status", "--dir", dir).stderr).To(ContainSubstring("kwok of control plane \"default\" is exited"))
+	})
+
 	It("starts one control plane when it is run twice at once", func(ctx context.Context) {
 		results := make(chan result, 2)
 		for range 2 {
