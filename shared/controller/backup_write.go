@@ -6,13 +6,11 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	batchv1ac "k8s.io/client-go/applyconfigurations/batch/v1"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
@@ -122,16 +120,9 @@ func (r *Reconciler) liveBackupClaim(ctx context.Context, instance *v1.MySQLInst
 // grows says whether the API server would take a larger size for a claim: of a volume that exists, in a class that
 // allows it.
 func (r *Reconciler) grows(ctx context.Context, claim *corev1.PersistentVolumeClaim) (bool, error) {
-	name := ptr.Deref(claim.Spec.StorageClassName, "")
-	if claim.Status.Phase != corev1.ClaimBound || name == "" {
+	if claim.Status.Phase != corev1.ClaimBound {
 		return false, nil
 	}
-	var class storagev1.StorageClass
-	if err := r.Reader.Get(ctx, client.ObjectKey{Name: name}, &class); err != nil {
-		if apierrors.IsNotFound(err) {
-			return false, nil
-		}
-		return false, fmt.Errorf("could not read StorageClass %s: %w", name, err)
-	}
-	return ptr.Deref(class.AllowVolumeExpansion, false), nil
+	refused, err := r.expansionRefused(ctx, claim)
+	return refused == "", err
 }

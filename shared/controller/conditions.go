@@ -2,10 +2,8 @@ package controller
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
@@ -32,20 +30,21 @@ const (
 	ReasonWaitingForWindow = "WaitingForMaintenanceWindow"
 
 	// It has arrived, or it will not without a change of the spec.
-	ReasonSettled         = "Settled"
-	ReasonServing         = "Serving"
-	ReasonStopped         = "Stopped"
-	ReasonPrimaryReady    = "PrimaryReady"
-	ReasonPrimaryNotReady = "PrimaryNotReady"
-	ReasonNotRequested    = "NotRequested"
-	ReasonNotLookedAfter  = "NotLookedAfter"
-	ReasonApplied         = "Applied"
-	ReasonFieldsNotObeyed = "FieldsNotObeyed"
-	ReasonVersionNotAsked = "VersionNotAsked"
-	ReasonSizeReached     = "SizeReached"
-	ReasonVolumesPending  = "VolumesPending"
-	ReasonNoVolumes       = "NoVolumes"
-	ReasonGrowthNotObeyed = "GrowthNotObeyed"
+	ReasonSettled          = "Settled"
+	ReasonServing          = "Serving"
+	ReasonStopped          = "Stopped"
+	ReasonPrimaryReady     = "PrimaryReady"
+	ReasonPrimaryNotReady  = "PrimaryNotReady"
+	ReasonNotRequested     = "NotRequested"
+	ReasonNotLookedAfter   = "NotLookedAfter"
+	ReasonApplied          = "Applied"
+	ReasonFieldsNotObeyed  = "FieldsNotObeyed"
+	ReasonVersionNotAsked  = "VersionNotAsked"
+	ReasonSizeReached      = "SizeReached"
+	ReasonVolumesPending   = "VolumesPending"
+	ReasonNoVolumes        = "NoVolumes"
+	ReasonResizing         = "Resizing"
+	ReasonExpansionRefused = "ExpansionRefused"
 )
 
 // conditionsOf says how the world compares with the spec. Times and generations are the caller's.
@@ -113,6 +112,8 @@ func progressingCondition(instance *v1.MySQLInstance, o observation) metav1.Cond
 	switch {
 	case o.blocked != nil:
 		return condition(v1.ConditionProgressing, false, o.blocked.reason, o.blocked.message)
+	case set != nil && set.DeletionTimestamp != nil:
+		return moving(ReasonApplying, fmt.Sprintf("StatefulSet %s is being deleted, and is made anew after that", set.Name))
 	case o.writing || set == nil:
 		return moving(ReasonApplying, "the children are being written")
 	case set.Status.ObservedGeneration < set.Generation:
@@ -138,33 +139,6 @@ func progressingCondition(instance *v1.MySQLInstance, o observation) metav1.Cond
 		return condition(v1.ConditionProgressing, false, ReasonWaitingForWindow, o.plan.waiting())
 	}
 	return condition(v1.ConditionProgressing, false, ReasonSettled, "nothing is left to change")
-}
-
-func resizedCondition(instance *v1.MySQLInstance, o observation) metav1.Condition {
-	size := instance.Spec.Storage.VolumeSize
-	if len(o.claims) == 0 {
-		c := condition(v1.ConditionStorageResized, false, ReasonNoVolumes, "no volume exists yet")
-		c.Status = metav1.ConditionUnknown
-		return c
-	}
-	if o.claimSize != nil && size.Cmp(*o.claimSize) > 0 {
-		return condition(v1.ConditionStorageResized, false, ReasonGrowthNotObeyed, fmt.Sprintf(
-			"spec.storage.size is %s, but this controller does not grow volumes yet: they were made with %s",
-			size.String(), o.claimSize))
-	}
-	var pending []string
-	for _, claim := range o.claims {
-		if capacity, ok := claim.Status.Capacity[corev1.ResourceStorage]; !ok || capacity.Cmp(size) < 0 {
-			pending = append(pending, claim.Name)
-		}
-	}
-	if len(pending) > 0 {
-		slices.Sort(pending)
-		return condition(v1.ConditionStorageResized, false, ReasonVolumesPending, fmt.Sprintf(
-			"%d of %d volumes do not have %s yet: %s", len(pending), len(o.claims), size.String(), strings.Join(pending, ", ")))
-	}
-	return condition(v1.ConditionStorageResized, true, ReasonSizeReached,
-		fmt.Sprintf("every volume has at least %s", size.String()))
 }
 
 func configurationCondition(instance *v1.MySQLInstance, o observation, progressing metav1.Condition) metav1.Condition {

@@ -53,10 +53,17 @@ func (r *Reconciler) finalize(ctx context.Context, instance *v1.MySQLInstance) (
 	if !controllerutil.ContainsFinalizer(instance, VolumesFinalizer) {
 		return "", nil
 	}
+	set, err := r.liveSet(ctx, instance)
+	if err != nil {
+		return "", err
+	}
+	if message, err := r.deleteOrphans(ctx, instance, set); err != nil || message != "" {
+		return message, err
+	}
 	if instance.Spec.DeletionPolicy == v1.DeletionDelete {
 		message, err = r.deleteVolumes(ctx, instance)
 	} else {
-		err = r.releaseVolumes(ctx, instance)
+		err = r.releaseVolumes(ctx, instance, set)
 	}
 	if err != nil || message != "" {
 		return message, err
@@ -69,6 +76,54 @@ func (r *Reconciler) finalize(ctx context.Context, instance *v1.MySQLInstance) (
 		note = "the volumes were deleted"
 	}
 	r.Recorder.Eventf(instance, nil, corev1.EventTypeNormal, "Finalized", "Finalize", "%s", note)
+	return "", nil
+}
+
+// liveSet is the instance's StatefulSet, as the API server has it; nil if there is none, or if it is somebody else's.
+func (r *Reconciler) liveSet(ctx context.Context, instance *v1.MySQLInstance) (*appsv1.StatefulSet, error) {
+	var set appsv1.StatefulSet
+	key := client.ObjectKey{Namespace: instance.Namespace, Name: namesOf(instance).statefulSet}
+	switch err := r.Reader.Get(ctx, key, &set); {
+	case client.IgnoreNotFound(err) != nil:
+		return nil, fmt.Errorf("could not read StatefulSet %s: %w", key.Name, err)
+	case err != nil || !metav1.IsControlledBy(&set, instance):
+		return nil, nil
+	}
+	return &set, nil
+}
+
+// deleteOrphans deletes the servers that a StatefulSet left behind, if the instance was deleted while that was being
+// made anew for larger volumes. Nobody else would: an orphan has no owner that goes.
+func (r *Reconciler) deleteOrphans(
+	ctx context.Context, instance *v1.MySQLInstance, set *appsv1.StatefulSet,
+) (message string, err error) {
+	if set != nil {
+		if set.DeletionTimestamp != nil && slices.Contains(set.Finalizers, metav1.FinalizerOrphanDependents) {
+			return fmt.Sprintf("waiting for StatefulSet %s to be deleted", set.Name), nil
+		}
+		return "", nil
+	}
+	var pods corev1.PodList
+	if err := r.Reader.List(ctx, &pods, ofInstance(instance)...); err != nil {
+		return "", fmt.Errorf("could not list the servers' pods: %w", err)
+	}
+	var waiting []string
+	for i := range pods.Items {
+		pod := &pods.Items[i]
+		if _, ours := podOrdinal(instance, pod.Name); !ours || metav1.GetControllerOf(pod) != nil {
+			continue
+		}
+		if pod.DeletionTimestamp == nil {
+			err := r.Client.Delete(ctx, pod, client.Preconditions{UID: &pod.UID})
+			if client.IgnoreNotFound(err) != nil {
+				return "", fmt.Errorf("could not delete pod %s: %w", pod.Name, err)
+			}
+		}
+		waiting = append(waiting, pod.Name)
+	}
+	if len(waiting) > 0 {
+		return "waiting for the servers to be deleted: " + strings.Join(waiting, ", "), nil
+	}
 	return "", nil
 }
 
@@ -144,15 +199,10 @@ func (r *Reconciler) deleteWithPods(
 
 // releaseVolumes takes away every owner that would pull a volume, or the password that its data opens with, along.
 // The controller gives volumes no owner; somebody who changed the StatefulSet's retention policy did.
-func (r *Reconciler) releaseVolumes(ctx context.Context, instance *v1.MySQLInstance) error {
+func (r *Reconciler) releaseVolumes(ctx context.Context, instance *v1.MySQLInstance, set *appsv1.StatefulSet) error {
 	owners := []types.UID{instance.UID}
-	var set appsv1.StatefulSet
-	key := client.ObjectKey{Namespace: instance.Namespace, Name: namesOf(instance).statefulSet}
-	switch err := r.Reader.Get(ctx, key, &set); {
-	case err == nil && metav1.IsControlledBy(&set, instance):
+	if set != nil {
 		owners = append(owners, set.UID)
-	case client.IgnoreNotFound(err) != nil:
-		return fmt.Errorf("could not read StatefulSet %s: %w", key.Name, err)
 	}
 	claims, err := r.liveClaims(ctx, instance)
 	if err != nil {
@@ -202,9 +252,7 @@ func (r *Reconciler) releaseSecret(
 // them.
 func (r *Reconciler) liveClaims(ctx context.Context, instance *v1.MySQLInstance) ([]corev1.PersistentVolumeClaim, error) {
 	var list corev1.PersistentVolumeClaimList
-	err := r.Reader.List(ctx, &list, client.InNamespace(instance.Namespace),
-		client.MatchingLabelsSelector{Selector: selector(instance)})
-	if err != nil {
+	if err := r.Reader.List(ctx, &list, ofInstance(instance)...); err != nil {
 		return nil, fmt.Errorf("could not list the volumes: %w", err)
 	}
 	claims := slices.DeleteFunc(list.Items, func(claim corev1.PersistentVolumeClaim) bool {
@@ -213,7 +261,7 @@ func (r *Reconciler) liveClaims(ctx context.Context, instance *v1.MySQLInstance)
 	})
 	var backups corev1.PersistentVolumeClaim
 	name := names.Backup(instance.Name)
-	err = r.Reader.Get(ctx, client.ObjectKey{Namespace: instance.Namespace, Name: name}, &backups)
+	err := r.Reader.Get(ctx, client.ObjectKey{Namespace: instance.Namespace, Name: name}, &backups)
 	switch {
 	case err == nil && checkOwnership(instance, "PersistentVolumeClaim", &backups) == nil:
 		claims = append(claims, backups)

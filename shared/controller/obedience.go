@@ -8,9 +8,7 @@ import (
 // ConfigurationApplied shows it: a field that is accepted and ignored in silence would be a lie of the API. A field
 // leaves this list when the code that obeys it arrives.
 func notObeyed(instance *v1.MySQLInstance, o observation) []string {
-	spec := &instance.Spec
-	var list []string
-	list = append(list, refusedByServers(o)...)
+	list := refusedByServers(o)
 	if !o.connects && o.primaryRootSecret != "" && o.rootSecret != "" && o.primaryRootSecret != o.rootSecret {
 		list = append(list, "spec.credentials: the data was made with the password of another Secret, "+
 			"and the servers keep that password")

@@ -37,9 +37,9 @@ type observation struct {
 	claims map[int]*corev1.PersistentVolumeClaim
 
 	backups backups
+	// growth of the volumes in this reconcile.
+	growth growth
 
-	// claimSize that new volumes are made with; nil before there is a StatefulSet.
-	claimSize *resource.Quantity
 	// rootSecret is the identity of the Secret with the root password; empty if it was not read.
 	rootSecret string
 	// primaryRootSecret is the identity of the Secret that the primary's data was made with.
@@ -55,14 +55,6 @@ func (r *Reconciler) observe(ctx context.Context, instance *v1.MySQLInstance) (o
 	if o.statefulSet, err = r.cachedSet(ctx, instance); err != nil {
 		return o, err
 	}
-	if o.statefulSet != nil {
-		for i := range o.statefulSet.Spec.VolumeClaimTemplates {
-			if claim := &o.statefulSet.Spec.VolumeClaimTemplates[i]; claim.Name == dataVolume {
-				o.claimSize = claim.Spec.Resources.Requests.Storage()
-			}
-		}
-	}
-
 	var service corev1.Service
 	err = r.Client.Get(ctx, client.ObjectKey{Namespace: instance.Namespace, Name: n.primaryService}, &service)
 	switch {
@@ -204,10 +196,14 @@ func imageVersion(pod *corev1.Pod) *version.Version {
 	return nil
 }
 
-// smallestCapacity among the volumes that have one; nil if none has.
-func (o observation) smallestCapacity() *resource.Quantity {
+// smallestCapacity among the servers' volumes that have one; nil if none has. What a server that was scaled away has
+// left is no server's.
+func (o observation) smallestCapacity(instance *v1.MySQLInstance) *resource.Quantity {
 	var smallest *resource.Quantity
-	for _, claim := range o.claims {
+	for ordinal, claim := range o.claims {
+		if ordinal >= int(*instance.Spec.Replicas) {
+			continue
+		}
 		capacity, ok := claim.Status.Capacity[corev1.ResourceStorage]
 		if ok && (smallest == nil || capacity.Cmp(*smallest) < 0) {
 			smallest = &capacity

@@ -84,7 +84,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, errors.Join(failure, err)
 	}
 	o.blocked, o.writing, o.rootSecret = obstacle, did.wrote || failure != nil, did.facts.rootSecretIdentity
-	o.plan, o.backups.obstacle = did.plan, did.backupObstacle
+	o.plan, o.growth, o.backups.obstacle = did.plan, did.growth, did.backupObstacle
 	o.connects = r.Dialer != nil
 	var pause time.Duration
 	if obstacle == nil && failure == nil {
@@ -100,7 +100,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if pause > 0 {
 		result = sooner(result, pause)
 	}
-	if obstacle != nil || did.backupObstacle != nil {
+	if obstacle != nil || did.backupObstacle != nil || did.growth.refused != "" {
 		result = sooner(result, blockedRetry)
 	}
 	if opens := did.plan.opens; !opens.IsZero() {
@@ -130,8 +130,9 @@ func sooner(result reconcile.Result, pause time.Duration) reconcile.Result {
 
 // pass is what one reconcile found, decided and did.
 type pass struct {
-	facts facts
-	plan  plan
+	facts  facts
+	plan   plan
+	growth growth
 	// backupObstacle is why the children that make backups are not as the spec asks; nil if nothing is in the way.
 	backupObstacle *blocked
 	// wrote is true once a child was written.
@@ -154,7 +155,10 @@ func (r *Reconciler) reconcileChildren(ctx context.Context, instance *v1.MySQLIn
 	if did.plan, err = planRollout(instance, did.facts, r.ImageRepository, r.Clock.Now()); err != nil {
 		return did, err
 	}
-	for _, child := range r.children(instance, did.facts, did.plan.rollout) {
+	if did.growth, did.wrote, err = r.growClaims(ctx, instance, did.facts); err != nil {
+		return did, err
+	}
+	for _, child := range r.children(instance, did) {
 		changed, err := child(ctx)
 		did.wrote = did.wrote || changed
 		if err != nil {
@@ -170,22 +174,32 @@ func (r *Reconciler) reconcileChildren(ctx context.Context, instance *v1.MySQLIn
 }
 
 // children are the writes of one pass, one for each child. Each says whether there was something to write.
-func (r *Reconciler) children(instance *v1.MySQLInstance, f facts, now rollout) []func(context.Context) (bool, error) {
+func (r *Reconciler) children(instance *v1.MySQLInstance, p pass) []func(context.Context) (bool, error) {
 	children := []func(context.Context) (bool, error){
 		applying(r, instance, &corev1.Secret{}, accountsSecret(instance), corev1ac.ExtractSecret),
-		applying(r, instance, &corev1.ConfigMap{}, configuration(instance, now), corev1ac.ExtractConfigMap),
+		applying(r, instance, &corev1.ConfigMap{}, configuration(instance, p.plan.rollout), corev1ac.ExtractConfigMap),
 		applying(r, instance, &corev1.Service{}, headlessService(instance), corev1ac.ExtractService),
 		applying(r, instance, &corev1.Service{}, primaryService(instance), corev1ac.ExtractService),
 		applying(r, instance, &corev1.Service{}, readService(instance), corev1ac.ExtractService),
 		applying(r, instance, &policyv1.PodDisruptionBudget{}, podDisruptionBudget(instance),
 			policyv1ac.ExtractPodDisruptionBudget),
-		applying(r, instance, &appsv1.StatefulSet{}, statefulSet(instance, f, now), appsv1ac.ExtractStatefulSet),
+		r.servers(instance, p),
 	}
 	if instance.Spec.Credentials == nil {
 		secret := applying(r, instance, &corev1.Secret{}, rootSecret(instance), corev1ac.ExtractSecret)
 		children = slices.Insert(children, 0, secret)
 	}
 	return children
+}
+
+// servers is the write of the StatefulSet: an apply, or the deletion that makes room for one with larger volumes.
+func (r *Reconciler) servers(instance *v1.MySQLInstance, p pass) func(context.Context) (bool, error) {
+	set := p.facts.set
+	if set != nil && set.DeletionTimestamp == nil && p.growth.refused == "" && templateIsSmall(instance, set) {
+		return func(ctx context.Context) (bool, error) { return r.orphanPods(ctx, set) }
+	}
+	return applying(r, instance, &appsv1.StatefulSet{}, statefulSet(instance, p.facts, p.plan.rollout),
+		appsv1ac.ExtractStatefulSet)
 }
 
 // splitBlocked takes what has to be reported apart from what only has to be tried again.

@@ -23,7 +23,7 @@ func statusOf(instance *v1.MySQLInstance, o observation, now metav1.Time) v1.MyS
 		Selector:           selector(instance).String(),
 		CurrentVersion:     o.currentVersion(),
 		Endpoint:           o.endpoint(),
-		StorageCapacity:    o.smallestCapacity(),
+		StorageCapacity:    o.smallestCapacity(instance),
 		LastBackupTime:     o.backups.lastBackupTime(instance),
 	}
 	if set := o.statefulSet; set != nil {

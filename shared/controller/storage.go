@@ -80,7 +80,7 @@ func growthPatch(claim *corev1.PersistentVolumeClaim, size resource.Quantity) cl
 }
 
 // expansionRefused asks the claim's class before the API server is asked, which would refuse the same write again and
-// again. A class that is gone is left to the API server to judge.
+// again: only volumes of a class that is there and allows it can grow. It is empty if this one can.
 func (r *Reconciler) expansionRefused(ctx context.Context, claim *corev1.PersistentVolumeClaim) (string, error) {
 	name := ptr.Deref(claim.Spec.StorageClassName, "")
 	if name == "" {
@@ -89,7 +89,7 @@ func (r *Reconciler) expansionRefused(ctx context.Context, claim *corev1.Persist
 	var class storagev1.StorageClass
 	switch err := r.Reader.Get(ctx, client.ObjectKey{Name: name}, &class); {
 	case apierrors.IsNotFound(err):
-		return "", nil
+		return fmt.Sprintf("StorageClass %s does not exist any more, and only volumes of one that does can grow", name), nil
 	case err != nil:
 		return "", fmt.Errorf("could not read StorageClass %s: %w", name, err)
 	case !ptr.Deref(class.AllowVolumeExpansion, false):

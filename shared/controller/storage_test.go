@@ -124,6 +124,11 @@ func TestVolumesThatCannotGrow(t *testing.T) {
 			wantMessage: "spec.storage.size is 20Gi, but StorageClass standard does not allow volumes to grow: " +
 				"set its allowVolumeExpansion",
 		},
+		"the class is gone": {
+			arrange: func(c *cluster) { c.must(c.server.Delete(c.t.Context(), storageClass("standard", true))) },
+			wantMessage: "spec.storage.size is 20Gi, but StorageClass standard does not exist any more, " +
+				"and only volumes of one that does can grow",
+		},
 		"they have no class": {
 			arrange: func(c *cluster) {
 				meddle(c.world, &corev1.PersistentVolumeClaim{}, "data-db-0", func(o *corev1.PersistentVolumeClaim) {

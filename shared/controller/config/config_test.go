@@ -57,7 +57,7 @@ func TestRBACIsMinimal(t *testing.T) {
 			}
 		}
 	}
-	if diff := cmp.Diff([]string{"statefulsets", "persistentvolumeclaims", "cronjobs"}, deletes); diff != "" {
+	if diff := cmp.Diff([]string{"statefulsets", "persistentvolumeclaims", "cronjobs", "pods"}, deletes); diff != "" {
 		t.Errorf("may delete (-want +got):\n%s", diff)
 	}
 }
