@@ -2,11 +2,9 @@ package controller
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
-	"strconv"
 	"strings"
 	"time"
 
@@ -172,24 +170,11 @@ func (r *Reconciler) login(
 }
 
 func targetOf(instance *v1.MySQLInstance, f facts, pod *corev1.Pod) database.Target {
-	target := database.Target{
-		Address:  net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(mysqlPort)),
-		User:     rootUser,
-		Password: f.accounts.root,
+	var authority []byte
+	if servesCertificate(instance) {
+		authority = f.certificate.authority
 	}
-	switch instance.Spec.TLS.Mode {
-	case v1.TLSDisabled:
-		target.Encryption = database.Unencrypted
-	case v1.TLSRequired:
-		target.Encryption = database.Required
-	default:
-		target.Encryption = database.Preferred
-	}
-	if servesCertificate(instance) && len(f.certificate.authority) > 0 {
-		target.Authorities = x509.NewCertPool()
-		target.Authorities.AppendCertsFromPEM(f.certificate.authority)
-	}
-	return target
+	return database.TargetOf(instance, pod.Status.PodIP, f.accounts.root, authority)
 }
 
 // withoutPorts is an error's text without the ports of this side, which are others each time: a condition with them

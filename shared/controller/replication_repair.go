@@ -11,7 +11,7 @@ import (
 )
 
 // rootUser is whom the controller is at the servers.
-const rootUser = "root"
+const rootUser = database.RootUser
 
 // tendReplication makes ordinal 0 the primary and the others its replicas. Without the primary nothing is decided about
 // anybody: what a replica has can only be judged by comparison.

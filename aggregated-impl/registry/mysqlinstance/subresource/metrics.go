@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net"
-	"strconv"
 	"sync"
 	"time"
 
@@ -62,7 +60,7 @@ func (r *Metrics) Get(ctx context.Context, name string, _ *metav1.GetOptions) (r
 		Timestamp:  metav1.Now(),
 		Servers:    make([]v1.ServerMetrics, wantedServers(instance)),
 	}
-	password := sync.OnceValues(func() (string, error) { return r.password(ctx, instance) })
+	secrets := sync.OnceValues(func() (secrets, error) { return r.secrets(ctx, instance) })
 	var asking sync.WaitGroup
 	for ordinal := range answer.Servers {
 		asking.Go(func() {
@@ -74,7 +72,7 @@ func (r *Metrics) Get(ctx context.Context, name string, _ *metav1.GetOptions) (r
 			}
 			ctx, cancel := context.WithTimeout(ctx, askTimeout)
 			defer cancel()
-			if err := r.ask(ctx, instance, server, password); err != nil {
+			if err := r.ask(ctx, instance, server, secrets); err != nil {
 				server.Error = err.Error()
 			}
 		})
@@ -90,23 +88,38 @@ func wantedServers(instance *v1.MySQLInstance) int32 {
 	return *instance.Spec.Replicas
 }
 
-// password of the servers' root account.
-func (r *Metrics) password(ctx context.Context, instance *v1.MySQLInstance) (string, error) {
+// secrets are what a session at the servers needs.
+type secrets struct {
+	// rootPassword of the servers.
+	rootPassword string
+	// authority in PEM that their certificates come from; empty without one.
+	authority []byte
+}
+
+func (r *Metrics) secrets(ctx context.Context, instance *v1.MySQLInstance) (secrets, error) {
 	ref := names.RootSecretRef(instance)
-	secret, err := r.core.Secrets(instance.Namespace).Get(ctx, ref.Name, metav1.GetOptions{})
+	root, err := r.core.Secrets(instance.Namespace).Get(ctx, ref.Name, metav1.GetOptions{})
 	if err != nil {
-		return "", fmt.Errorf("could not read the root password: %w", err)
+		return secrets{}, fmt.Errorf("could not read the root password: %w", err)
 	}
-	password, found := secret.Data[ref.Key]
+	password, found := root.Data[ref.Key]
 	if !found {
-		return "", fmt.Errorf("could not read the root password: the Secret %s has no key %s", ref.Name, ref.Key)
+		return secrets{}, fmt.Errorf("could not read the root password: the Secret %s has no key %s", ref.Name, ref.Key)
 	}
-	return string(password), nil
+	read := secrets{rootPassword: string(password)}
+	if tls := instance.Spec.TLS; tls.SecretName != nil && tls.Mode != v1.TLSDisabled {
+		certificate, err := r.core.Secrets(instance.Namespace).Get(ctx, *tls.SecretName, metav1.GetOptions{})
+		if err != nil {
+			return secrets{}, fmt.Errorf("could not read the certificates' authority: %w", err)
+		}
+		read.authority = certificate.Data[corev1.ServiceAccountRootCAKey]
+	}
+	return read, nil
 }
 
 // ask fills in what one server says. What it has said before an error stays.
 func (r *Metrics) ask(ctx context.Context, instance *v1.MySQLInstance, metrics *v1.ServerMetrics,
-	password func() (string, error)) error {
+	secrets func() (secrets, error)) error {
 	pod, err := server(ctx, r.core, instance, int(metrics.Ordinal))
 	if err != nil {
 		return fmt.Errorf("could not find the server: %w", err)
@@ -114,11 +127,11 @@ func (r *Metrics) ask(ctx context.Context, instance *v1.MySQLInstance, metrics *
 	if pod.Status.PodIP == "" {
 		return errors.New("could not reach the server: its pod has no address yet")
 	}
-	root, err := password()
+	known, err := secrets()
 	if err != nil {
 		return err
 	}
-	session, err := r.dialer.Dial(ctx, target(instance, pod, root))
+	session, err := r.dialer.Dial(ctx, database.TargetOf(instance, pod.Status.PodIP, known.rootPassword, known.authority))
 	if err != nil {
 		return err
 	}
@@ -142,20 +155,6 @@ func (r *Metrics) ask(ctx context.Context, instance *v1.MySQLInstance, metrics *
 		metrics.ReplicationLagSeconds = new(int64(*source.Behind / time.Second))
 	}
 	return nil
-}
-
-func target(instance *v1.MySQLInstance, pod *corev1.Pod, password string) database.Target {
-	encryption := map[v1.TLSMode]database.Encryption{
-		v1.TLSDisabled: database.Unencrypted, v1.TLSRequired: database.Required,
-	}[instance.Spec.TLS.Mode]
-	if encryption == "" {
-		encryption = database.Preferred
-	}
-	return database.Target{
-		Address:  net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(names.ServerPort)),
-		User:     "root",
-		Password: password, Encryption: encryption,
-	}
 }
 
 // counter is a number that JSON has room for.
