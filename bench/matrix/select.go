@@ -27,7 +27,8 @@ func Select(rows []behaviour.Row, by Selection) ([]behaviour.Row, error) {
 	if by.Labels != "" {
 		filter, err := types.ParseLabelFilter(by.Labels)
 		if err != nil {
-			return nil, fmt.Errorf("could not read the label filter %q: %w", by.Labels, err)
+			// The library's own words are for a screen: several lines, in colours.
+			return nil, fmt.Errorf("could not read the label filter %q: write it like \"slow && !disruptive\"", by.Labels)
 		}
 		labels = filter
 	}

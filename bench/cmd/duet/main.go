@@ -18,6 +18,7 @@ import (
 const (
 	exitFailure = 1
 	exitUsage   = 2
+	exitMissed  = 3
 )
 
 func main() {
@@ -46,6 +47,9 @@ func run(ctx context.Context, streams genericiooptions.IOStreams, args []string)
 		return exitUsage
 	}
 	fmt.Fprintf(streams.ErrOut, "error: %v\n", err)
+	if errors.Is(err, errMissed) {
+		return exitMissed
+	}
 	return exitFailure
 }
 

@@ -88,7 +88,6 @@ The exit code is 1 when an observation was not the expected one.`,
 	flags.StringVar(&m.profile, "profile", "", "profile of the form on a cluster that no record of Duet's says it of")
 	flags.StringVar(&m.out, "out", "out", "directory that gets a directory for the run")
 	flags.BoolVar(&m.keep, "keep", false, "keep the control planes' data beside the report")
-	cmd.MarkFlagsMutuallyExclusive("installed", "kubeconfig")
 	return cmd
 }
 
@@ -131,6 +130,8 @@ func (m *matrixCommand) check(cmd *cobra.Command) error {
 	}
 	own := !m.installed && len(m.kubeconfig) == 0
 	switch {
+	case m.installed && len(m.kubeconfig) > 0:
+		return usagef(cmd, "--installed and --kubeconfig are two places: choose one")
 	case len(m.contexts) > 0 && len(m.kubeconfig) == 0:
 		return usagef(cmd, "--context is about a kubeconfig: give it with --kubeconfig")
 	case len(m.contexts) > len(m.kubeconfig):

@@ -22,6 +22,8 @@ var commands = []func(genericiooptions.IOStreams) *cobra.Command{
 	newStatusCommand,
 	newCompareCommand,
 	newMatrixCommand,
+	newReportCommand,
+	newBenchCommand,
 	newSuperviseCommand,
 }
 

@@ -1,0 +1,60 @@
+package report_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/duet-api/duet/bench/report"
+	"github.com/duet-api/duet/bench/stats"
+)
+
+func TestAgreements(t *testing.T) {
+	of := func(scenario string, lo, hi float64, verdict stats.Verdict) report.Comparison {
+		return report.Comparison{
+			Scenario: scenario, Metric: report.P50, Role: report.Primary, Test: "aggregated", Base: "crd",
+			Ratio: stats.Estimate{Median: (lo + hi) / 2, Lo: lo, Hi: hi, Bounded: true}, Verdict: verdict,
+		}
+	}
+	noise := of("get", 0.9, 1.1, stats.NoDifference)
+	noise.Role, noise.Test = report.Noise, "crd-again"
+	old := &report.Bench{Comparisons: []report.Comparison{
+		noise, of("get", 1.2, 1.3, stats.Slower), of("list", 0.4, 0.5, stats.Faster), of("watch", 0.9, 1.1, stats.NoDifference),
+		of("gone", 2, 3, stats.Slower),
+	}}
+	now := &report.Bench{Comparisons: []report.Comparison{
+		noise, of("get", 1.25, 1.4, stats.Slower), of("list", 0.7, 0.9, stats.NoDifference),
+		of("watch", 0.95, 1.05, stats.NoDifference), of("new", 2, 3, stats.Slower),
+	}}
+	all := report.Agreements(old, now)
+	type line struct {
+		Scenario     string
+		Old, New     bool
+		Agree, Moved bool
+	}
+	var got []line
+	for _, a := range all {
+		got = append(got, line{a.Scenario, a.Old != nil, a.New != nil, a.Agree, a.Moved})
+	}
+	want := []line{
+		{"get", true, true, true, false}, {"list", true, true, false, true}, {"watch", true, true, true, false},
+		{"new", false, true, false, false}, {"gone", true, false, false, false},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("unexpected agreements (-want +got):\n%s", diff)
+	}
+	var out bytes.Buffer
+	if err := report.WriteAgreements(&out, all); err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{"4 claims, 1 of which both runs make; 1 ratio moved", "the verdicts differ (moved)", "in one run only"} {
+		if !strings.Contains(out.String(), part) {
+			t.Errorf("no %q in\n%s", part, out.String())
+		}
+	}
+	if strings.Contains(out.String(), "watch") {
+		t.Errorf("a line without a claim is shown:\n%s", out.String())
+	}
+}
