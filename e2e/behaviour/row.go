@@ -52,13 +52,18 @@ const (
 type Expectation struct {
 	CRD        string
 	Aggregated string
+	// Profiles are those of either form that do something else, by name.
+	Profiles map[string]string
 }
 
 // Both expects the same of both forms.
 func Both(summary string) Expectation { return Expectation{CRD: summary, Aggregated: summary} }
 
-// Of is the expectation of one form.
-func (e Expectation) Of(form string) string {
+// Of is the expectation of one form in one profile.
+func (e Expectation) Of(form, profile string) string {
+	if own, differs := e.Profiles[profile]; differs {
+		return own
+	}
 	if form == install.Aggregated {
 		return e.Aggregated
 	}
@@ -95,8 +100,8 @@ func Rows() []Row {
 		validationRows, admissionRows, webhookRows,
 		versioningRows, storageVersionRows, rolloutRows,
 		subresourceRows,
-		storageRows,
-		securityRows,
+		storageRows, keyRows,
+		securityRows, identityRows, delegationRows,
 		outageRows, clientOutageRows,
 		clientRows, commandRows, typedClientRows,
 	)

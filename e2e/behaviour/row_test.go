@@ -78,9 +78,9 @@ func TestUnobservedAreNoRows(t *testing.T) {
 }
 
 func TestExpectationOfAForm(t *testing.T) {
-	expect := Expectation{CRD: "one", Aggregated: "other"}
-	got := []string{expect.Of(install.CRD), expect.Of(install.Aggregated)}
-	if diff := cmp.Diff([]string{"one", "other"}, got); diff != "" {
+	expect := Expectation{CRD: "one", Aggregated: "other", Profiles: map[string]string{"odd": "another"}}
+	got := []string{expect.Of(install.CRD, ""), expect.Of(install.Aggregated, ""), expect.Of(install.Aggregated, "odd")}
+	if diff := cmp.Diff([]string{"one", "other", "another"}, got); diff != "" {
 		t.Errorf("unexpected expectations (-want +got):\n%s", diff)
 	}
 }

@@ -90,15 +90,25 @@ func (r *run) together(ctx context.Context, rows []int) {
 	cleaning.Wait()
 }
 
-// alone runs rows one after the other, each on a control plane that is well again.
+// alone runs rows one after the other, each on a control plane that is well again. Their namespaces go after the last
+// one, together: while a row disturbs the control plane, no namespace may be able to go.
 func (r *run) alone(ctx context.Context, rows []int) {
+	cleanups := map[int]func() error{}
 	for _, i := range rows {
-		clean := r.one(ctx, i)
+		cleanups[i] = r.one(ctx, i)
 		if site := r.subject.Site; site != nil && r.results[i].NotApplicable == "" {
 			r.left[i] = site.settle(context.WithoutCancel(ctx))
+			if r.results[i].Unexpected || i == rows[len(rows)-1] {
+				// The next row shall not be blamed for what this one did there.
+				r.left[i] = errors.Join(r.left[i], site.leaveAnnex(context.WithoutCancel(ctx)))
+			}
 		}
-		r.left[i] = errors.Join(r.left[i], clean())
 	}
+	var cleaning sync.WaitGroup
+	for i, clean := range cleanups {
+		cleaning.Go(func() { r.left[i] = errors.Join(r.left[i], clean()) })
+	}
+	cleaning.Wait()
 }
 
 // one runs one row, reports it, and returns what removes its namespace.
@@ -137,7 +147,7 @@ func runRow(ctx context.Context, subject *Subject, row Row) (Result, func() erro
 	began := time.Now()
 	result := Result{
 		ID: row.ID, Group: row.Group, Title: row.Title, Why: row.Why, Source: row.Source, Flag: row.Flag,
-		Form: subject.Form, Profile: subject.Profile, Expected: row.Expect.Of(subject.Form),
+		Form: subject.Form, Profile: subject.Profile, Expected: row.Expect.Of(subject.Form, subject.Profile),
 	}
 	if result.NotApplicable = row.missing(subject); result.NotApplicable != "" {
 		return result, func() error { return nil }

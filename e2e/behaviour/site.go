@@ -24,6 +24,8 @@ type Site struct {
 	// forms and binaries are for other control planes with the same form.
 	forms    install.Forms
 	binaries string
+	// annex that runs now, if any.
+	annex *annex
 }
 
 // SiteOptions of StartSite.
@@ -121,30 +123,14 @@ func (s *Subject) elsewhere(ctx context.Context, plane controlplane.Options) (*S
 		return nil, fmt.Errorf("could not make a directory for another control plane: %w", err)
 	}
 	s.afterwards(func(context.Context) error { return os.RemoveAll(dir) })
-	plane.Name, plane.Dir = "row", dir
-	site, err := StartSite(ctx, SiteOptions{
-		Form: s.Site.Form, Profile: s.Profile, Forms: s.Site.forms, Binaries: s.Site.binaries, Plane: plane,
-		Progress: func(string, ...any) {},
-	})
+	site, err := s.Site.another(ctx, dir, s.Profile, plane, nil)
 	if site != nil {
 		s.afterwards(site.Stop)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := site.Install(ctx); err != nil {
-		return nil, err
-	}
-	other := site.Subject()
-	client, err := other.unlimited()
-	if err != nil {
-		return nil, err
-	}
-	namespace, err := makeNamespace(ctx, client, "elsewhere")
-	if err != nil {
-		return nil, err
-	}
-	return other.within(namespace, s.recorder)
+	return s.on(ctx, site)
 }
 
 // settleTimeout is how long a control plane may take to be well again after a row that disturbed it.

@@ -85,6 +85,22 @@ func (r *Recorder) Exchanges() []Exchange {
 	return exchanges
 }
 
+// Look is the method of a note: somebody looked at something that no request shows.
+const Look = "LOOK"
+
+// Note keeps what was seen elsewhere than in an answer, among the exchanges: a key of etcd, a line of a log, a metric.
+func (r *Recorder) Note(source, content string) {
+	e := &entry{exchange: Exchange{Method: Look, Path: source}}
+	e.response.add([]byte(content))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.entries) < keptExchanges {
+		r.entries = append(r.entries, e)
+	} else {
+		r.left++
+	}
+}
+
 func (r *Recorder) begin(request *http.Request) *entry {
 	e := &entry{exchange: Exchange{
 		Method: request.Method, Path: request.URL.RequestURI(), RequestHeader: shown(request.Header),
