@@ -19,7 +19,8 @@ func newBuildCommand(streams genericiooptions.IOStreams) *cobra.Command {
 print where each is. Every command does so by itself for what it needs; this one is for doing it beforehand, for
 example in a container image or in CI. Without arguments it builds what "duet up" needs.
 
-The programs are etcd, kube-apiserver, kube-controller-manager, kubectl, and kube-scheduler and kwok for "duet up --kwok".`,
+The programs are etcd, kube-apiserver, kube-controller-manager and kubectl; kube-scheduler and kwok for "duet up --kwok";
+apiextensions-apiserver and sample-apiserver to measure against.`,
 		Example: `  duet build
   duet build kube-scheduler kwok`,
 		RunE: func(cmd *cobra.Command, programs []string) error {

@@ -11,11 +11,13 @@ import (
 	"path/filepath"
 )
 
-// Versions of what is built. A test holds them equal to kubernetes.mod and kwok.mod.
+// Versions of what is built. A test holds them equal to those in the module files.
 const (
 	KubernetesVersion = "v1.36.3"
 	EtcdVersion       = "v3.6.8"
 	KwokVersion       = "v0.8.0"
+	// LibraryVersion is that of the Kubernetes modules which other API servers are made of.
+	LibraryVersion = "v0.36.3"
 	// GoVersion is the oldest Go that builds them.
 	GoVersion = "1.26.0"
 )
@@ -28,6 +30,10 @@ const (
 	Scheduler         = "kube-scheduler"
 	Kwok              = "kwok"
 	Kubectl           = "kubectl"
+	// ExtensionsServer serves custom resources as a process of its own, as it does inside kube-apiserver.
+	ExtensionsServer = "apiextensions-apiserver"
+	// SampleServer is upstream's own example of an aggregated API server.
+	SampleServer = "sample-apiserver"
 )
 
 // Environment variables that say where the programs are.
@@ -52,6 +58,8 @@ var programs = map[string]program{
 	Scheduler:         {kubernetes, "k8s.io/kubernetes/cmd/kube-scheduler", KubernetesVersion},
 	Kubectl:           {kubernetes, "k8s.io/kubernetes/cmd/kubectl", KubernetesVersion},
 	Kwok:              {kwok, "sigs.k8s.io/kwok/cmd/kwok", KwokVersion},
+	ExtensionsServer:  {peers, "k8s.io/apiextensions-apiserver", KubernetesVersion},
+	SampleServer:      {peers, "k8s.io/sample-apiserver", KubernetesVersion},
 }
 
 // Finder finds programs, and builds those that are nowhere yet.

@@ -24,6 +24,9 @@ func TestVersionsAreThoseOfTheModule(t *testing.T) {
 		{kubernetes, "\n\tgo.etcd.io/etcd/server/v3 " + EtcdVersion + "\n"},
 		{kwok, "\ngo " + GoVersion + "\n"},
 		{kwok, "\nrequire sigs.k8s.io/kwok " + KwokVersion + "\n"},
+		{peers, "\ngo " + GoVersion + "\n"},
+		{peers, "\tk8s.io/sample-apiserver " + LibraryVersion + " "},
+		{peers, "\tk8s.io/apiextensions-apiserver " + LibraryVersion + " "},
 	} {
 		if !bytes.Contains(tc.module.file, []byte(tc.want)) {
 			t.Errorf("the module of %s does not have %q", tc.module.name, tc.want)
@@ -45,6 +48,7 @@ func TestDirHoldsTheKey(t *testing.T) {
 	}{
 		{kubernetes, []string{"/cache/assets/", KubernetesVersion, EtcdVersion, runtime.GOOS, runtime.GOARCH}},
 		{kwok, []string{"/cache/assets/", KwokVersion, runtime.GOOS, runtime.GOARCH}},
+		{peers, []string{"/cache/assets/", LibraryVersion, runtime.GOOS, runtime.GOARCH}},
 	} {
 		for _, want := range tc.want {
 			if dir := finder.dir(tc.module); !strings.Contains(dir, want) {

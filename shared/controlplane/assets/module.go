@@ -29,11 +29,19 @@ var kwokFile []byte
 //go:embed kwok.sum
 var kwokSums []byte
 
+//go:embed peers.mod
+var peersFile []byte
+
+//go:embed peers.sum
+var peersSums []byte
+
 // The modules. kwok is one of its own, because it needs other versions of what both depend on, and because a new kwok
-// is no reason to build a kube-apiserver again.
+// is no reason to build a kube-apiserver again. The peers, API servers to compare with, need a tenth of what Kubernetes
+// needs.
 var (
 	kubernetes = module{"kubernetes-" + KubernetesVersion + "_etcd-" + EtcdVersion, kubernetesFile, kubernetesSums}
 	kwok       = module{"kwok-" + KwokVersion, kwokFile, kwokSums}
+	peers      = module{"peers-" + LibraryVersion, peersFile, peersSums}
 )
 
 // dir is where this Finder keeps what it builds from a module: one directory per set of versions and platform, so that
