@@ -99,7 +99,7 @@ func Rows() []Row {
 		machineryRows, patchRows, watchRows, listRows, decodingRows, metadataRows, discoveryRows,
 		validationRows, admissionRows, webhookRows,
 		versioningRows, storageVersionRows, rolloutRows,
-		subresourceRows,
+		subresourceRows, ownSubresourceRows, streamRows,
 		storageRows, keyRows,
 		securityRows, identityRows, delegationRows,
 		outageRows, clientOutageRows,

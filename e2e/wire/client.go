@@ -59,8 +59,8 @@ func Accept(mediaTypes ...string) Option {
 	return func(r *http.Request) { r.Header.Set("Accept", strings.Join(mediaTypes, ",")) }
 }
 
-// Send sends one request and reads the whole answer. A body may be nil, a string or bytes, which are sent as they are,
-// or anything else, which is sent as JSON. An answer that refuses the request is not an error; an error means that
+// Send sends one request and reads the whole answer. A body may be nil, a string or bytes, which are sent as they are, a
+// reader, which is sent as it comes, or anything else, which is sent as JSON. An answer that refuses the request is not an error; an error means that
 // there was no answer.
 func (c *Client) Send(ctx context.Context, method, path string, body any, options ...Option) (*Answer, error) {
 	response, err := c.open(ctx, method, path, body, options...)
@@ -83,7 +83,7 @@ func (c *Client) open(ctx context.Context, method, path string, body any, option
 	}
 	address := *c.base
 	address.Path = strings.TrimSuffix(address.Path, "/") + path
-	request, err := http.NewRequestWithContext(ctx, method, address.String(), bytes.NewReader(content))
+	request, err := http.NewRequestWithContext(ctx, method, address.String(), content)
 	if err != nil {
 		return nil, fmt.Errorf("could not make the request %s %s: %w", method, path, err)
 	}
@@ -101,15 +101,18 @@ func (c *Client) open(ctx context.Context, method, path string, body any, option
 	return response, nil
 }
 
-func encode(body any) ([]byte, error) {
+func encode(body any) (io.Reader, error) {
 	switch content := body.(type) {
 	case nil:
-		return nil, nil
+		return bytes.NewReader(nil), nil
 	case []byte:
-		return content, nil
+		return bytes.NewReader(content), nil
 	case string:
-		return []byte(content), nil
+		return strings.NewReader(content), nil
+	case io.Reader:
+		return content, nil
 	default:
-		return json.Marshal(content)
+		encoded, err := json.Marshal(content)
+		return bytes.NewReader(encoded), err
 	}
 }
