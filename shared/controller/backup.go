@@ -78,7 +78,7 @@ func backupCronJob(instance *v1.MySQLInstance, now rollout) *batchv1ac.CronJobAp
 		WithOwnerReferences(ownerReference(instance)).
 		WithSpec(batchv1ac.CronJobSpec().
 			WithSchedule(instance.Spec.Backup.Schedule).
-			WithTimeZone("UTC").
+			WithTimeZone("Etc/UTC").
 			// Without servers there is nothing to save.
 			WithSuspend(wantedServers(instance) == 0).
 			WithConcurrencyPolicy(batchv1.ForbidConcurrent).

@@ -101,7 +101,7 @@ func backupSpecs() {
 		Expect(admin.Get(ctx, client.ObjectKey{Namespace: namespace, Name: backupName}, cronJob)).To(Succeed())
 		Expect(metav1.IsControlledBy(cronJob, instance)).To(BeTrue())
 		Expect(cronJob.Spec.Schedule).To(Equal(instance.Spec.Backup.Schedule))
-		Expect(cronJob.Spec.TimeZone).To(HaveValue(Equal("UTC")))
+		Expect(cronJob.Spec.TimeZone).To(HaveValue(Equal("Etc/UTC")))
 		claim := &corev1.PersistentVolumeClaim{}
 		Expect(admin.Get(ctx, client.ObjectKey{Namespace: namespace, Name: backupName}, claim)).To(Succeed())
 		Expect(claim.OwnerReferences).To(BeEmpty())

@@ -47,21 +47,15 @@ func (r *Reconciler) observeBackups(ctx context.Context, instance *v1.MySQLInsta
 		return b, fmt.Errorf("could not read the claim of the backups: %w", err)
 	}
 
-	var cronJob batchv1.CronJob
-	err = r.Client.Get(ctx, key, &cronJob)
-	switch {
-	case client.IgnoreNotFound(err) != nil:
-		return b, fmt.Errorf("could not read the CronJob of the backups: %w", err)
-	case err != nil || !metav1.IsControlledBy(&cronJob, instance):
-		return b, nil
+	if b.cronJob, err = r.liveCronJob(ctx, r.Client, instance); err != nil || b.cronJob == nil {
+		return b, err
 	}
-	b.cronJob = &cronJob
 	var jobs batchv1.JobList
 	err = r.Client.List(ctx, &jobs, client.InNamespace(instance.Namespace), client.MatchingLabels(backupLabels(instance)))
 	if err != nil {
 		return b, fmt.Errorf("could not list the backups: %w", err)
 	}
-	b.lastSuccess, b.lastFailure = ends(&cronJob, jobs.Items)
+	b.lastSuccess, b.lastFailure = ends(b.cronJob, jobs.Items)
 	return b, nil
 }
 

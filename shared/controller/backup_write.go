@@ -49,26 +49,32 @@ func (r *Reconciler) reconcileBackup(
 // stays with what is in it, and the scripts with which to restore it; both go when the instance goes, as far as its
 // deletionPolicy lets them.
 func (r *Reconciler) removeBackup(ctx context.Context, instance *v1.MySQLInstance) (bool, error) {
+	live, err := r.liveCronJob(ctx, r.Client, instance)
+	if err != nil || live == nil || live.DeletionTimestamp != nil {
+		return false, err
+	}
+	err = r.Client.Delete(ctx, live, client.PropagationPolicy(metav1.DeletePropagationBackground),
+		client.Preconditions{UID: &live.UID})
+	if client.IgnoreNotFound(err) != nil {
+		return false, fmt.Errorf("could not delete CronJob %s: %w", live.Name, err)
+	}
+	return err == nil, nil
+}
+
+// liveCronJob is the instance's CronJob as the cache or the API server has it; nil if there is none, or if it is
+// somebody else's.
+func (r *Reconciler) liveCronJob(
+	ctx context.Context, reader client.Reader, instance *v1.MySQLInstance,
+) (*batchv1.CronJob, error) {
 	var live batchv1.CronJob
 	key := client.ObjectKey{Namespace: instance.Namespace, Name: names.Backup(instance.Name)}
-	if err := r.Client.Get(ctx, key, &live); err != nil {
-		if apierrors.IsNotFound(err) {
-			return false, nil
-		}
-		return false, fmt.Errorf("could not read CronJob %s: %w", key.Name, err)
+	switch err := reader.Get(ctx, key, &live); {
+	case client.IgnoreNotFound(err) != nil:
+		return nil, fmt.Errorf("could not read CronJob %s: %w", key.Name, err)
+	case err != nil || !metav1.IsControlledBy(&live, instance):
+		return nil, nil
 	}
-	if !metav1.IsControlledBy(&live, instance) || live.DeletionTimestamp != nil {
-		return false, nil
-	}
-	err := r.Client.Delete(ctx, &live, client.PropagationPolicy(metav1.DeletePropagationBackground),
-		client.Preconditions{UID: &live.UID})
-	if apierrors.IsNotFound(err) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("could not delete CronJob %s: %w", key.Name, err)
-	}
-	return true, nil
+	return &live, nil
 }
 
 // liveBackupClaim is what the claim of the backups' volume cannot take back.
@@ -111,18 +117,11 @@ func (r *Reconciler) liveBackupClaim(ctx context.Context, instance *v1.MySQLInst
 	if owned.Spec != nil {
 		live.class = owned.Spec.StorageClassName
 	}
-	if instance.Spec.Backup.Storage.VolumeSize.Cmp(live.size) > 0 {
-		live.grows, err = r.grows(ctx, &claim)
+	// The API server refuses another size for a claim without a volume, and one of a class that allows no growth.
+	if claim.Status.Phase == corev1.ClaimBound && instance.Spec.Backup.Storage.VolumeSize.Cmp(live.size) > 0 {
+		var refused string
+		refused, err = r.expansionRefused(ctx, &claim)
+		live.grows = refused == ""
 	}
 	return live, err
-}
-
-// grows says whether the API server would take a larger size for a claim: of a volume that exists, in a class that
-// allows it.
-func (r *Reconciler) grows(ctx context.Context, claim *corev1.PersistentVolumeClaim) (bool, error) {
-	if claim.Status.Phase != corev1.ClaimBound {
-		return false, nil
-	}
-	refused, err := r.expansionRefused(ctx, claim)
-	return refused == "", err
 }

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -61,7 +60,7 @@ func (r *Reconciler) finalize(ctx context.Context, instance *v1.MySQLInstance) (
 		return message, err
 	}
 	if instance.Spec.DeletionPolicy == v1.DeletionDelete {
-		message, err = r.deleteVolumes(ctx, instance)
+		message, err = r.deleteVolumes(ctx, instance, set)
 	} else {
 		err = r.releaseVolumes(ctx, instance, set)
 	}
@@ -129,22 +128,25 @@ func (r *Reconciler) deleteOrphans(
 
 // deleteVolumes takes away first what uses the volumes, a running backup included: a volume in use is not deleted, and
 // the StatefulSet would make it anew.
-func (r *Reconciler) deleteVolumes(ctx context.Context, instance *v1.MySQLInstance) (string, error) {
+func (r *Reconciler) deleteVolumes(
+	ctx context.Context, instance *v1.MySQLInstance, set *appsv1.StatefulSet,
+) (string, error) {
 	var using []string
-	for _, user := range []struct {
-		kind, name string
-		object     client.Object
-	}{
-		{"StatefulSet", namesOf(instance).statefulSet, &appsv1.StatefulSet{}},
-		{"CronJob", names.Backup(instance.Name), &batchv1.CronJob{}},
-	} {
-		left, err := r.deleteWithPods(ctx, instance, user.kind, user.name, user.object)
-		if err != nil {
+	if set != nil {
+		if err := r.deleteWithPods(ctx, "StatefulSet", set); err != nil {
 			return "", err
 		}
-		if left {
-			using = append(using, user.kind+" "+user.name)
+		using = append(using, "StatefulSet "+set.Name)
+	}
+	cronJob, err := r.liveCronJob(ctx, r.Reader, instance)
+	if err != nil {
+		return "", err
+	}
+	if cronJob != nil {
+		if err := r.deleteWithPods(ctx, "CronJob", cronJob); err != nil {
+			return "", err
 		}
+		using = append(using, "CronJob "+cronJob.Name)
 	}
 	if len(using) > 0 {
 		return fmt.Sprintf("waiting for %s to be deleted, with the pods", strings.Join(using, " and ")), nil
@@ -175,26 +177,17 @@ func (r *Reconciler) deleteVolumes(ctx context.Context, instance *v1.MySQLInstan
 	return "", nil
 }
 
-// deleteWithPods deletes a child in the foreground: it stays until its pods are gone. It says whether it is still there.
-func (r *Reconciler) deleteWithPods(
-	ctx context.Context, instance *v1.MySQLInstance, kind, name string, child client.Object,
-) (bool, error) {
-	err := r.Reader.Get(ctx, client.ObjectKey{Namespace: instance.Namespace, Name: name}, child)
-	if client.IgnoreNotFound(err) != nil {
-		return false, fmt.Errorf("could not read %s %s: %w", kind, name, err)
-	}
-	if err != nil || !metav1.IsControlledBy(child, instance) {
-		return false, nil
-	}
+// deleteWithPods deletes a child in the foreground: it stays until its pods are gone.
+func (r *Reconciler) deleteWithPods(ctx context.Context, kind string, child client.Object) error {
 	if child.GetDeletionTimestamp() != nil {
-		return true, nil
+		return nil
 	}
-	err = r.Client.Delete(ctx, child, client.PropagationPolicy(metav1.DeletePropagationForeground),
+	err := r.Client.Delete(ctx, child, client.PropagationPolicy(metav1.DeletePropagationForeground),
 		client.Preconditions{UID: new(child.GetUID())})
 	if client.IgnoreNotFound(err) != nil {
-		return false, fmt.Errorf("could not delete %s %s: %w", kind, name, err)
+		return fmt.Errorf("could not delete %s %s: %w", kind, child.GetName(), err)
 	}
-	return true, nil
+	return nil
 }
 
 // releaseVolumes takes away every owner that would pull a volume, or the password that its data opens with, along.
