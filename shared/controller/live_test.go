@@ -258,12 +258,6 @@ var _ = Describe("The controller", Ordered, func() {
 			quiet(ctx, namespace, name)
 		})
 
-		It("says that volumes do not grow, and does not fail over it", func(ctx context.Context) {
-			change(ctx, namespace, name, func(i *v1.MySQLInstance) { i.Spec.Storage.VolumeSize = resource.MustParse("2Gi") })
-			awaitCondition(ctx, namespace, name, v1.ConditionStorageResized, "False GrowthNotObeyed")
-			quiet(ctx, namespace, name)
-		})
-
 		It("keeps its volume while it is stopped", func(ctx context.Context) {
 			change(ctx, namespace, name, func(i *v1.MySQLInstance) { i.Spec.PowerState = v1.PowerStopped })
 			awaitCondition(ctx, namespace, name, v1.ConditionProgressing, "False Settled")
@@ -275,6 +269,8 @@ var _ = Describe("The controller", Ordered, func() {
 			Eventually(get(namespace, "db-0", &corev1.Pod{})).WithContext(ctx).Should(Not(BeNil()))
 		})
 	})
+
+	Describe("an instance whose servers run", serverSpecs)
 
 	Describe("a deleted instance", func() {
 		var namespace string

@@ -188,9 +188,8 @@ func (c *controller) run(ctx context.Context) error {
 	library, err := ctrlcontroller.NewUnmanaged("mysqlinstance", ctrlcontroller.Options{
 		Reconciler:              conflictsAreQuiet(c.reconciler),
 		MaxConcurrentReconciles: c.workers,
-		RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](
-			firstRetry, lastRetry),
-		Logger: c.logger,
+		RateLimiter:             newRateLimiter(),
+		Logger:                  c.logger,
 		// A new controller of the same name replaces one that could not start.
 		SkipNameValidation: new(true),
 	})
@@ -203,6 +202,12 @@ func (c *controller) run(ctx context.Context) error {
 		}
 	}
 	return library.Start(ctx)
+}
+
+// newRateLimiter says how long to wait before an instance is tried again. It is asked only about failures: what changes
+// is looked at at once.
+func newRateLimiter() workqueue.TypedRateLimiter[reconcile.Request] {
+	return workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry)
 }
 
 // sources are what makes an instance due: a change of itself, of anything that carries its label, or of a Secret that

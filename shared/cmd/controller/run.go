@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2/textlogger"
 	ctrl "sigs.k8s.io/controller-runtime"
 	clientconfig "sigs.k8s.io/controller-runtime/pkg/client/config"
@@ -32,8 +33,7 @@ func run(ctx context.Context, o *options) error {
 	}
 	logger := textlogger.NewLogger(o.logging)
 	ctrl.SetLogger(logger)
-	cluster.QPS, cluster.Burst = o.qps, o.burst
-	cluster.UserAgent = config.Name
+	o.configure(cluster)
 
 	scheme := controller.NewScheme()
 	renew, retry := o.leaderElectionLease*2/3, o.leaderElectionLease/5
@@ -75,6 +75,12 @@ func run(ctx context.Context, o *options) error {
 		return fmt.Errorf("the controller stopped: %w", err)
 	}
 	return nil
+}
+
+// configure says who asks the API server, and how often.
+func (o *options) configure(cluster *rest.Config) {
+	cluster.QPS, cluster.Burst = o.qps, o.burst
+	cluster.UserAgent = config.Name
 }
 
 // rules are the API's validation, which both forms call too. Only the schema of a form without webhooks does not.

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"context"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/flowcontrol"
 
 	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 	"github.com/duet-api/duet/shared/controller"
@@ -48,6 +52,41 @@ func TestRules(t *testing.T) {
 			}
 			if diff := cmp.Diff(test.wantFields, got); diff != "" {
 				t.Errorf("refused fields (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestNoLimitOnRequests: a burst of instances waits for the API server's fairness, and for nothing on this side.
+func TestNoLimitOnRequests(t *testing.T) {
+	tests := map[string]struct {
+		args      []string
+		wantLimit bool
+	}{
+		"by default":     {},
+		"when asked for": {args: []string{"--kube-api-qps=50"}, wantLimit: true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			var limiter flowcontrol.RateLimiter
+			command := newCommand(func(_ context.Context, o *options) error {
+				cluster := &rest.Config{Host: "https://127.0.0.1", ContentConfig: rest.ContentConfig{
+					GroupVersion: &v1.SchemeGroupVersion, NegotiatedSerializer: clientgoscheme.Codecs,
+				}}
+				o.configure(cluster)
+				client, err := rest.RESTClientFor(cluster)
+				if err != nil {
+					return err
+				}
+				limiter = client.GetRateLimiter()
+				return nil
+			})
+			command.SetArgs(test.args)
+			if err := command.ExecuteContext(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if got := limiter != nil; got != test.wantLimit {
+				t.Errorf("limited: %v, want %v", got, test.wantLimit)
 			}
 		})
 	}
