@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,8 +29,9 @@ type backend struct {
 	plan    *install.Plan
 	name    string
 	at      address
-	// objects is not recorded: the evidence of a row is what users see.
+	// objects and wire are not recorded: the evidence of a row is what users see.
 	objects dynamic.Interface
+	wire    *wire.Client
 	// undo puts back what the server was started with.
 	undo []func(context.Context) error
 }
@@ -56,6 +58,9 @@ func (s *Subject) backend(ctx context.Context) (*backend, error) {
 	config.QPS = -1
 	if b.objects, err = dynamic.NewForConfig(config); err != nil {
 		return nil, fmt.Errorf("could not make a client: %w", err)
+	}
+	if b.wire, err = wire.New(config); err != nil {
+		return nil, err
 	}
 	s.afterwards(b.restore)
 	return b, nil
@@ -188,19 +193,28 @@ func (b *backend) conditions(ctx context.Context) ([]metav1.ConditionStatus, str
 	return statuses, strings.Join(texts, ", "), nil
 }
 
-// await returns when every object that has an Available condition has it with a status, and what they say then. The
-// objects of a form without one have nothing to wait for.
+// await returns when every object that has an Available condition has it with a status, and kube-apiserver acts on it.
+// It returns what the objects say then. The objects of a form without one have nothing to wait for.
 func (b *backend) await(ctx context.Context, want metav1.ConditionStatus) (string, error) {
 	var text string
 	err := eventually(ctx, "Available="+string(want), func(ctx context.Context) (bool, error) {
 		statuses, now, err := b.conditions(ctx)
 		text = now
-		for _, status := range statuses {
-			if status != want {
-				return false, err
-			}
+		if slices.ContainsFunc(statuses, func(status metav1.ConditionStatus) bool { return status != want }) {
+			return false, err
 		}
-		return err == nil, err
+		if len(statuses) == 0 || want != metav1.ConditionFalse {
+			return err == nil, err
+		}
+		return b.refused(ctx), err
 	})
 	return text, err
+}
+
+// refused is whether kube-apiserver no longer tries to reach the server.
+func (b *backend) refused(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, time.Second) // it answers at once, or is still trying
+	defer cancel()
+	answer, err := b.wire.Send(ctx, "GET", b.subject.path(), nil)
+	return err == nil && strings.TrimSpace(string(answer.Body)) == "service unavailable"
 }

@@ -6,12 +6,13 @@ import (
 	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/client-go/discovery"
-	"k8s.io/client-go/kubernetes"
+	"k8s.io/kubectl/pkg/cmd/apiresources"
+	cmdutil "k8s.io/kubectl/pkg/cmd/util"
 
 	"github.com/duet-api/duet/e2e/fixture"
 	"github.com/duet-api/duet/e2e/wire"
@@ -64,15 +65,17 @@ var outageRows = []Row{
 		Probe: staleDiscovery,
 	},
 	{
-		ID: "G2", Group: Failures, Title: "Deleting an unrelated namespace while the form's own server is down",
-		Why:    "One failing extension keeps every namespace of the cluster from going away.",
-		Source: "kubernetes#60807, #75788, #83332, #119662; kueue#1769, #3943", Flag: Undocumented,
+		ID: "G5", Group: Failures, Title: "kubectl while the form's own server is down",
+		Why:    "A script stops at an exit code that has nothing to do with what it asked for.",
+		Source: "kueue#1519, calico#7555, rancher#56107", Flag: Undocumented,
 		Labels: failing, Needs: ownServer, Site: true,
 		Expect: Expectation{
-			CRD:        "gone; gone once it is back",
-			Aggregated: "Terminating, NamespaceDeletionDiscoveryFailure: DiscoveryFailed; gone once it is back",
+			CRD: "api-resources works; api-versions works; get configmaps works; get all works; get mysqlinstances works",
+			Aggregated: "api-resources fails: unable to retrieve the complete list of server APIs; api-versions works; " +
+				"get configmaps works; get all works; " +
+				"get mysqlinstances fails: the server doesn't have a resource type \"mysqlinstances\"",
 		},
-		Probe: unrelatedNamespace,
+		Probe: kubectlDuringOutage,
 	},
 }
 
@@ -229,69 +232,37 @@ func (s *Subject) freshness(ctx context.Context) (string, int, error) {
 	return strings.Join(seen, ", "), stale, nil
 }
 
-func unrelatedNamespace(ctx context.Context, s *Subject) (Observation, error) {
-	client, err := s.kubernetes()
-	if err != nil {
-		return Observation{}, err
-	}
+func kubectlDuringOutage(ctx context.Context, s *Subject) (Observation, error) {
 	server, err := s.backend(ctx)
-	if err != nil {
-		return Observation{}, err
-	}
-	name, err := makeNamespace(ctx, client, "unrelated")
 	if err != nil {
 		return Observation{}, err
 	}
 	if err := server.kill(ctx); err != nil {
 		return Observation{}, err
 	}
-	err = client.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{})
-	if err != nil {
-		return Observation{}, fmt.Errorf("could not delete the namespace: %w", err)
-	}
-	during, err := namespaceFate(ctx, client, name)
-	if err != nil {
-		return Observation{}, err
-	}
-	if err := server.restore(ctx); err != nil {
-		return Observation{}, err
-	}
-	err = eventually(ctx, "the namespace go", func(ctx context.Context) (bool, error) {
-		_, err := client.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
-		return apierrors.IsNotFound(err), ignoreNotFound(err)
-	})
-	if err != nil {
-		return Observation{}, err
-	}
-	return observed("%s; gone once it is back", during)
-}
-
-// namespaceFate waits until a namespace that is being deleted is gone, or says why it is not.
-func namespaceFate(ctx context.Context, client kubernetes.Interface, name string) (string, error) {
-	fate := ""
-	err := eventually(ctx, "what becomes of the namespace", func(ctx context.Context) (bool, error) {
-		namespace, err := client.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
-			fate = "gone"
-			return true, nil
-		}
+	var seen []string
+	for _, command := range []struct {
+		title string
+		make  newCommand
+		args  []string
+	}{
+		{title: "api-resources", make: newAPIResources},
+		{title: "api-versions", make: newAPIVersions},
+		{title: "get configmaps", make: newGet, args: []string{"configmaps"}},
+		{title: "get all", make: newGet, args: []string{"all"}},
+		{title: "get mysqlinstances", make: newGet, args: []string{"mysqlinstances"}},
+	} {
+		_, err := s.kubectl().run(ctx, command.make, command.args...)
+		told := "works"
 		if err != nil {
-			return false, err
+			line, _, _ := strings.Cut(err.Error(), "\n")
+			told = "fails: " + firstClause(line)
 		}
-		for _, condition := range namespace.Status.Conditions {
-			if condition.Status == corev1.ConditionTrue {
-				fate = fmt.Sprintf("%s, %s: %s", namespace.Status.Phase, condition.Type, condition.Reason)
-				return true, nil
-			}
-		}
-		return false, nil
-	})
-	return fate, err
+		seen = append(seen, command.title+" "+told)
+	}
+	return observed("%s", strings.Join(seen, "; "))
 }
 
-func ignoreNotFound(err error) error {
-	if apierrors.IsNotFound(err) {
-		return nil
-	}
-	return err
+func newAPIVersions(factory cmdutil.Factory, streams genericiooptions.IOStreams) *cobra.Command {
+	return apiresources.NewCmdAPIVersions(factory, streams)
 }

@@ -102,7 +102,7 @@ func Rows() []Row {
 		subresourceRows, ownSubresourceRows, streamRows,
 		storageRows, keyRows,
 		securityRows, identityRows, delegationRows,
-		outageRows, clientOutageRows,
+		outageRows, bystanderRows, reachRows, hangingRows, clientOutageRows,
 		clientRows, commandRows, typedClientRows,
 	)
 }
