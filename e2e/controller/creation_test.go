@@ -4,10 +4,12 @@ import (
 	"context"
 	"os/exec"
 
+	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -30,6 +32,7 @@ func creationSpecs(open func(context.Context) *stage) {
 
 		instance, err := s.instance(ctx)
 		Expect(err).NotTo(HaveOccurred())
+		Expect(s.kstatus(Default, ctx)).To(Equal(status.CurrentStatus))
 		Expect(instance.Status.Primary).To(Equal(names.Server(instanceName, 0)))
 		Expect(instance.Status.CurrentVersion).To(Equal("8.4.3"))
 		Expect(instance.Status.Replicas).To(Equal(int32(2)))
@@ -50,6 +53,16 @@ func creationSpecs(open func(context.Context) *stage) {
 		s.awaitReady(ctx)
 		s.serversReady(Default, ctx, 2)
 	})
+}
+
+// kstatus is what tools that wait for any kind of object, such as Flux, take the instance for.
+func (s *stage) kstatus(g Gomega, ctx context.Context) status.Status {
+	object := &unstructured.Unstructured{}
+	object.SetGroupVersionKind(v1.SchemeGroupVersion.WithKind("MySQLInstance"))
+	g.Expect(s.Get(ctx, s.key(), object)).To(Succeed())
+	result, err := status.Compute(object)
+	g.Expect(err).NotTo(HaveOccurred())
+	return result.Status
 }
 
 // kubectl runs a command in the stage's namespace, as the administrator, and returns what it prints.

@@ -17,6 +17,7 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/duet-api/duet/shared/api/mysql/release"
 	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 	"github.com/duet-api/duet/shared/controller"
 	"github.com/duet-api/duet/shared/names"
@@ -88,6 +89,12 @@ func parameter(name, value string) edit {
 func version(v string) edit { return func(i *v1.MySQLInstance) { i.Spec.Version = v } }
 
 func power(state v1.PowerState) edit { return func(i *v1.MySQLInstance) { i.Spec.PowerState = state } }
+
+func backup(schedule, size string) edit {
+	return func(i *v1.MySQLInstance) {
+		i.Spec.Backup = &v1.Backup{Schedule: schedule, Storage: v1.Storage{VolumeSize: resource.MustParse(size)}}
+	}
+}
 
 func deletion(policy v1.DeletionPolicy) edit {
 	return func(i *v1.MySQLInstance) { i.Spec.DeletionPolicy = policy }
@@ -185,6 +192,20 @@ var scenarios = []scenario{
 			instance, err := s.instance(ctx)
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(instance.Status.CurrentVersion).To(Equal("8.4.8"))
+		},
+		servers: rolled,
+	},
+	{
+		name:   "is moved to the newest patch of its series, if it asks for that",
+		spec:   []edit{replicas(2)},
+		change: editing(func(i *v1.MySQLInstance) { i.Spec.MinorUpgradePolicy = v1.MinorUpgradeAutomatic }),
+		done: func(g Gomega, ctx context.Context, s *stage, _ world) {
+			s.ready(g, ctx)
+			asked, err := release.Parse("8.4.3")
+			g.Expect(err).NotTo(HaveOccurred())
+			instance, err := s.instance(ctx)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(instance.Status.CurrentVersion).To(Equal(asked.Series().Newest))
 		},
 		servers: rolled,
 	},
@@ -299,10 +320,8 @@ var scenarios = []scenario{
 		servers: rolled,
 	},
 	{
-		name: "gets a schedule for its backups, with a volume of their own",
-		change: editing(func(i *v1.MySQLInstance) {
-			i.Spec.Backup = &v1.Backup{Schedule: "0 3 * * *", Storage: v1.Storage{VolumeSize: resource.MustParse("3Gi")}}
-		}),
+		name:   "gets a schedule for its backups, with a volume of their own",
+		change: editing(backup("0 3 * * *", "3Gi")),
 		done: func(g Gomega, ctx context.Context, s *stage, _ world) {
 			s.ready(g, ctx)
 			key := client.ObjectKey{Namespace: s.namespace, Name: names.Backup(instanceName)}
@@ -316,6 +335,40 @@ var scenarios = []scenario{
 			g.Expect(claim.Status.Capacity.Storage().String()).To(Equal("3Gi"))
 			c := meta.FindStatusCondition(s.conditions(g, ctx), v1.ConditionBackupScheduled)
 			g.Expect(c).To(HaveValue(HaveField("Status", metav1.ConditionTrue)))
+		},
+		servers: keptRunning,
+	},
+	{
+		name: "says when its last backup ended",
+		spec: []edit{backup("0 3 * * *", "1Gi")},
+		change: func(ctx context.Context, s *stage) {
+			s.kubectl(ctx, "create", "job", "first", "--from=cronjob/"+names.Backup(instanceName))
+		},
+		done: func(g Gomega, ctx context.Context, s *stage, _ world) {
+			s.ready(g, ctx)
+			job := &batchv1.Job{}
+			g.Expect(s.Get(ctx, client.ObjectKey{Namespace: s.namespace, Name: "first"}, job)).To(Succeed())
+			g.Expect(job.Status.CompletionTime).NotTo(BeNil())
+			instance, err := s.instance(ctx)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(instance.Status.LastBackupTime).To(Equal(job.Status.CompletionTime))
+		},
+		servers: keptRunning,
+	},
+	{
+		name:   "gives up its schedule for backups, and keeps what they are in",
+		spec:   []edit{backup("0 3 * * *", "1Gi")},
+		change: editing(func(i *v1.MySQLInstance) { i.Spec.Backup = nil }),
+		done: func(g Gomega, ctx context.Context, s *stage, _ world) {
+			s.ready(g, ctx)
+			key := client.ObjectKey{Namespace: s.namespace, Name: names.Backup(instanceName)}
+			err := s.Get(ctx, key, &batchv1.CronJob{})
+			g.Expect(apierrors.IsNotFound(err)).To(BeTrue(), "the CronJob is still there: %v", err)
+			claim := &corev1.PersistentVolumeClaim{}
+			g.Expect(s.Get(ctx, key, claim)).To(Succeed())
+			g.Expect(claim.DeletionTimestamp).To(BeNil())
+			c := meta.FindStatusCondition(s.conditions(g, ctx), v1.ConditionBackupScheduled)
+			g.Expect(c).To(HaveValue(HaveField("Status", metav1.ConditionFalse)))
 		},
 		servers: keptRunning,
 	},
