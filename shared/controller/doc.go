@@ -17,14 +17,19 @@
 //   - An object that exists under a child's name and is not the instance's is never touched: the controller says so in
 //     a condition and waits.
 //   - Status is read from the children, their pods and their volumes (status.go, conditions.go), never copied from the
-//     spec. What the spec asks for and this controller does not do yet is listed in the condition
-//     ConfigurationApplied (obedience.go).
+//     spec. What the spec asks for and cannot be brought into force is listed in the condition ConfigurationApplied
+//     (obedience.go).
+//   - What servers take up only by being restarted is the roll-out (rollout.go): the pod template with version,
+//     resources, certificate and requests to restart, and the settings that need a start. A change of it is what
+//     "disruptive" means. It waits for the maintenance window (maintenance.go) unless there is nothing to disrupt, never
+//     lowers the version, and takes one release series at a time (plan.go). Everything else is obeyed at once.
+//   - Volumes grow under running servers, with the StatefulSet made anew around its pods (storage.go).
 //   - The root password is drawn once and created, never applied: no later reconcile, stale cache or second leader can
 //     overwrite it.
 //   - The finalizer mysql.example.com/volumes holds a deleted instance until its volumes were deleted or set free
 //     (finalizer.go). No child is ever deleted because of an error: the controller deletes only for an instance that
-//     it has read and that carries a deletion timestamp, or that asks for no more backups (backup_write.go); the rest
-//     is the garbage collector's work.
+//     it has read and that carries a deletion timestamp, that asks for no more backups (backup_write.go), or that
+//     needs its StatefulSet made anew for larger volumes; the rest is the garbage collector's work.
 //
 // # Running it
 //

@@ -4,9 +4,9 @@ import (
 	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 )
 
-// notObeyed lists what the spec asks for and the servers do not do, each as "field: why". The condition
-// ConfigurationApplied shows it: a field that is accepted and ignored in silence would be a lie of the API. A field
-// leaves this list when the code that obeys it arrives.
+// notObeyed lists what the spec asks for and cannot be brought into force, each as "field: why": a server refuses it, or
+// the world does. The condition ConfigurationApplied shows it: a field that is accepted and ignored in silence would be
+// a lie of the API. What is only on its way, or waits for its time, is not in the list.
 func notObeyed(instance *v1.MySQLInstance, o observation) []string {
 	list := refusedByServers(o)
 	if !o.connects && o.primaryRootSecret != "" && o.rootSecret != "" && o.primaryRootSecret != o.rootSecret {
