@@ -204,6 +204,10 @@ func putWithoutResourceVersion(ctx context.Context, s *Subject) (Observation, er
 }
 
 func putMissing(ctx context.Context, s *Subject) (Observation, error) {
+	// Where nothing at all is served, everything is missing.
+	if _, err := s.create(ctx, fixture.Instance("beside")); err != nil {
+		return Observation{}, err
+	}
 	answer, err := s.put(ctx, s.path("missing"),
 		fixture.Instance("missing", fixture.With("metadata.resourceVersion", "1")))
 	if err != nil {

@@ -2,6 +2,7 @@ package behaviour
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/duet-api/duet/e2e/wire"
 	"github.com/duet-api/duet/shared/controlplane"
 	"github.com/duet-api/duet/shared/install"
+	"github.com/duet-api/duet/shared/process"
 )
 
 // Site is a control plane of Duet's own with one form on it: processes that a probe may stop, an etcd and logs that it
@@ -142,10 +144,24 @@ func (s *Site) settle(ctx context.Context) error {
 	defer cancel()
 	var last error
 	if err := eventually(ctx, "the control plane well again", func(ctx context.Context) (bool, error) {
-		last = s.Ready(ctx)
+		last = errors.Join(s.Ready(ctx), s.running(ctx))
 		return last == nil, nil
 	}); err != nil {
 		return fmt.Errorf("%w; the last answer: %w", err, last)
+	}
+	return nil
+}
+
+// running is nil if every process of the site runs. The controller is nobody's server: without it everything answers.
+func (s *Site) running(ctx context.Context) error {
+	statuses, err := s.Plane.Runner().List(ctx)
+	if err != nil {
+		return err
+	}
+	for _, status := range statuses {
+		if status.State != process.Running {
+			return fmt.Errorf("%s is %s: the end of its log in %s may say why", status.Spec.Name, status.State, status.LogFile)
+		}
 	}
 	return nil
 }

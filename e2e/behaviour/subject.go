@@ -112,12 +112,21 @@ func (s *Subject) delete(ctx context.Context, path string, body any, options ...
 
 // create stores an object in v1. Refusal is an error: it is for what a probe needs, not for what it looks at.
 func (s *Subject) create(ctx context.Context, object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
-	return stored(s.post(ctx, s.path(), object))
+	created, err := stored(s.post(ctx, s.path(), object))
+	if err == nil && created.GetUID() == "" {
+		return nil, fmt.Errorf("could not create %s: the server accepted it, but what it returned was not stored: "+
+			"it has no UID", object.GetName())
+	}
+	return created, err
 }
 
 // read gets the instance db, which is what nearly every probe calls its instance, in v1.
 func (s *Subject) read(ctx context.Context) (*unstructured.Unstructured, error) {
-	return stored(s.get(ctx, s.path("db")))
+	object, err := stored(s.get(ctx, s.path("db")))
+	if err == nil && object.GetName() != "db" {
+		return nil, fmt.Errorf("could not read db: the server returned %q", object.GetName())
+	}
+	return object, err
 }
 
 // stored turns an answer into the object it holds; a refusal is an error.
