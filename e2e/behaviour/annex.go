@@ -22,8 +22,8 @@ type setting struct {
 	// prepare writes what the arguments refer to into a directory, and returns arguments for every API server
 	// (kube-apiserver, and the form's own if it has one), and more for kube-apiserver.
 	prepare func(dir string, started *annex) (everyServer, front []string, err error)
-	// etcdArgs are for every etcd.
-	etcdArgs []string
+	// etcdArgs are for every etcd, and managerArgs for kube-controller-manager.
+	etcdArgs, managerArgs []string
 }
 
 // annex is a running one.
@@ -63,7 +63,10 @@ func (s *Site) openAnnex(ctx context.Context, wanted setting) error {
 		return err
 	}
 	s.annex.site, err = s.another(ctx, dir, s.profileWith(wanted.storage),
-		controlplane.Options{APIServerArgs: slices.Concat(serverArgs, frontArgs), EtcdArgs: wanted.etcdArgs},
+		controlplane.Options{
+			APIServerArgs: slices.Concat(serverArgs, frontArgs), EtcdArgs: wanted.etcdArgs,
+			ControllerManagerArgs: wanted.managerArgs,
+		},
 		func(spec process.Spec) process.Spec {
 			switch {
 			case flagOf(spec, "etcd-servers") != "":

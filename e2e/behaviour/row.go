@@ -96,14 +96,15 @@ type Row struct {
 // Rows are all rows, by group and then in the order of the reference.
 func Rows() []Row {
 	return slices.Concat(
-		machineryRows, patchRows, watchRows, listRows, decodingRows, metadataRows, discoveryRows,
+		machineryRows, patchRows, watchRows, listRows, decodingRows, metadataRows, discoveryRows, freshnessRows,
 		validationRows, admissionRows, webhookRows,
 		versioningRows, storageVersionRows, rolloutRows,
 		subresourceRows, ownSubresourceRows, streamRows,
-		storageRows, keyRows,
+		storageRows, keyRows, historyRows,
 		securityRows, identityRows, delegationRows,
 		outageRows, bystanderRows, reachRows, hangingRows, clientOutageRows,
 		clientRows, commandRows, typedClientRows,
+		gatedRows,
 	)
 }
 

@@ -47,8 +47,8 @@ type Options struct {
 	Kwok bool
 	// Nodes is how many fake nodes there are, with Kwok. 0 leaves their number as it is, or makes DefaultNodes.
 	Nodes int
-	// EtcdArgs and APIServerArgs are added after Duet's own arguments, and win over them.
-	EtcdArgs, APIServerArgs []string
+	// EtcdArgs, APIServerArgs and ControllerManagerArgs are added after Duet's own arguments, and win over them.
+	EtcdArgs, APIServerArgs, ControllerManagerArgs []string
 }
 
 // ControlPlane is a running control plane.

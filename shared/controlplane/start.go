@@ -183,6 +183,9 @@ func (s *starter) tryComponent(ctx context.Context, name, path string) error {
 			return err
 		}
 	default:
+		if name == ControllerManager {
+			extra = s.ControllerManagerArgs
+		}
 		if err := writeClientKubeconfig(s.dir, name, url); err != nil {
 			return err
 		}
