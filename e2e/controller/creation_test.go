@@ -28,11 +28,11 @@ func creationSpecs(open func(context.Context) *stage) {
 		Expect(s.kubectl(ctx, "wait", "--for=condition=Ready", "mysqlinstance/"+instanceName, "--timeout=60s")).
 			To(ContainSubstring("condition met"))
 		s.awaitReady(ctx)
-		s.serversReady(Default, ctx, 2)
+		s.serversReady(ctx, Default, 2)
 
 		instance, err := s.instance(ctx)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(s.kstatus(Default, ctx)).To(Equal(status.CurrentStatus))
+		Expect(s.kstatus(ctx, Default)).To(Equal(status.CurrentStatus))
 		Expect(instance.Status.Primary).To(Equal(names.Server(instanceName, 0)))
 		Expect(instance.Status.CurrentVersion).To(Equal("8.4.3"))
 		Expect(instance.Status.Replicas).To(Equal(int32(2)))
@@ -51,12 +51,12 @@ func creationSpecs(open func(context.Context) *stage) {
 		s.create(ctx, withReplicas)
 		s.killController(ctx, before)
 		s.awaitReady(ctx)
-		s.serversReady(Default, ctx, 2)
+		s.serversReady(ctx, Default, 2)
 	})
 }
 
 // kstatus is what tools that wait for any kind of object, such as Flux, take the instance for.
-func (s *stage) kstatus(g Gomega, ctx context.Context) status.Status {
+func (s *stage) kstatus(ctx context.Context, g Gomega) status.Status {
 	object := &unstructured.Unstructured{}
 	object.SetGroupVersionKind(v1.SchemeGroupVersion.WithKind("MySQLInstance"))
 	g.Expect(s.Get(ctx, s.key(), object)).To(Succeed())

@@ -85,7 +85,7 @@ func (s *stage) edit(ctx context.Context, edits ...edit) {
 }
 
 // conditions of the instance, if they are about its newest generation.
-func (s *stage) conditions(g Gomega, ctx context.Context) []metav1.Condition {
+func (s *stage) conditions(ctx context.Context, g Gomega) []metav1.Condition {
 	instance, err := s.instance(ctx)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(instance.Status.ObservedGeneration).To(Equal(instance.Generation), "the status is about an older spec")
@@ -96,8 +96,8 @@ func (s *stage) conditions(g Gomega, ctx context.Context) []metav1.Condition {
 }
 
 // ready holds once the newest generation is Ready, and everything that is asked for is in force.
-func (s *stage) ready(g Gomega, ctx context.Context) {
-	conditions := s.conditions(g, ctx)
+func (s *stage) ready(ctx context.Context, g Gomega) {
+	conditions := s.conditions(ctx, g)
 	for _, kind := range []string{v1.ConditionReady, v1.ConditionConfigurationApplied} {
 		c := meta.FindStatusCondition(conditions, kind)
 		g.Expect(c).NotTo(BeNil(), "no condition %s in %v", kind, conditions)
@@ -107,7 +107,7 @@ func (s *stage) ready(g Gomega, ctx context.Context) {
 
 func (s *stage) awaitReady(ctx context.Context) {
 	GinkgoHelper()
-	Eventually(func(g Gomega) { s.ready(g, ctx) }).WithContext(ctx).Should(Succeed())
+	Eventually(func(g Gomega) { s.ready(ctx, g) }).WithContext(ctx).Should(Succeed())
 }
 
 // world is what exists for an instance, by name.
@@ -117,12 +117,12 @@ type world struct {
 	Set    types.UID
 }
 
-func (s *stage) world(g Gomega, ctx context.Context) world {
+func (s *stage) world(ctx context.Context, g Gomega) world {
 	w := world{Pods: map[string]types.UID{}, Claims: map[string]types.UID{}}
-	for _, pod := range s.pods(g, ctx) {
+	for _, pod := range s.pods(ctx, g) {
 		w.Pods[pod.Name] = pod.UID
 	}
-	for _, claim := range s.claims(g, ctx) {
+	for _, claim := range s.claims(ctx, g) {
 		w.Claims[claim.Name] = claim.UID
 	}
 	set := &appsv1.StatefulSet{}
@@ -132,7 +132,7 @@ func (s *stage) world(g Gomega, ctx context.Context) world {
 }
 
 // pods are the servers' pods.
-func (s *stage) pods(g Gomega, ctx context.Context) []corev1.Pod {
+func (s *stage) pods(ctx context.Context, g Gomega) []corev1.Pod {
 	var pods corev1.PodList
 	g.Expect(s.List(ctx, &pods, client.InNamespace(s.namespace))).To(Succeed())
 	return slices.DeleteFunc(pods.Items, func(pod corev1.Pod) bool {
@@ -141,7 +141,7 @@ func (s *stage) pods(g Gomega, ctx context.Context) []corev1.Pod {
 }
 
 // claims are those of the data volumes.
-func (s *stage) claims(g Gomega, ctx context.Context) []corev1.PersistentVolumeClaim {
+func (s *stage) claims(ctx context.Context, g Gomega) []corev1.PersistentVolumeClaim {
 	var claims corev1.PersistentVolumeClaimList
 	g.Expect(s.List(ctx, &claims, client.InNamespace(s.namespace))).To(Succeed())
 	return slices.DeleteFunc(claims.Items, func(claim corev1.PersistentVolumeClaim) bool {
@@ -150,9 +150,9 @@ func (s *stage) claims(g Gomega, ctx context.Context) []corev1.PersistentVolumeC
 }
 
 // serversReady holds once exactly the servers 0 to n-1 are there and Ready.
-func (s *stage) serversReady(g Gomega, ctx context.Context, n int) {
+func (s *stage) serversReady(ctx context.Context, g Gomega, n int) {
 	var present []string
-	for _, pod := range s.pods(g, ctx) {
+	for _, pod := range s.pods(ctx, g) {
 		g.Expect(podReady(&pod)).To(BeTrue(), "pod %s is not ready", pod.Name)
 		present = append(present, pod.Name)
 	}
@@ -170,7 +170,7 @@ func podReady(pod *corev1.Pod) bool {
 }
 
 // settings says what the option file has.
-func (s *stage) settings(g Gomega, ctx context.Context) string {
+func (s *stage) settings(ctx context.Context, g Gomega) string {
 	var configs corev1.ConfigMapList
 	g.Expect(s.List(ctx, &configs, client.InNamespace(s.namespace), client.MatchingLabels(names.Labels(instanceName)))).To(Succeed())
 	text := ""
