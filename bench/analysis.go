@@ -157,6 +157,9 @@ func compare(b *report.Bench, scenario string, metric report.Metric) []report.Co
 				role = report.Primary
 			}
 			each := stats.Ratios(series(b, scenario, test, metric), series(b, scenario, base, metric))
+			if len(each) == 0 {
+				continue // one of them has no part in the scenario
+			}
 			ratio := stats.Of(each)
 			if role == report.Noise {
 				same = append(same, ratio)

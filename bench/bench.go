@@ -179,7 +179,7 @@ func (r *runner) close(ctx context.Context) error {
 // measure runs the rounds. Only whole rounds are kept.
 func (r *runner) measure(ctx context.Context) error {
 	order := newOrder(r.Seed, len(r.subjects), len(r.Scenarios))
-	total := r.Profile.Rounds * len(r.Scenarios) * len(r.subjects)
+	total := r.Profile.Rounds * r.cells()
 	done := 0
 	for round := 1; round <= r.Profile.Rounds; round++ {
 		var rows []report.Row
@@ -187,6 +187,9 @@ func (r *runner) measure(ctx context.Context) error {
 		for s := range r.Scenarios {
 			for position, index := range order.of(s) {
 				subject := r.subjects[index]
+				if !r.Scenarios[s].Fits(subject.Arm) {
+					continue
+				}
 				r.Progress(Progress{Phase: "measure", Done: done, Total: total, Round: round,
 					Arm: subject.Arm.Name, Scenario: r.Scenarios[s].Name})
 				row, err := r.cell(ctx, r.Scenarios[s], subject, round, r.Profile.Cell)
@@ -206,6 +209,19 @@ func (r *runner) measure(ctx context.Context) error {
 		r.result.Rounds = round
 	}
 	return nil
+}
+
+// cells of one round.
+func (r *runner) cells() int {
+	n := 0
+	for _, s := range r.Scenarios {
+		for _, subject := range r.subjects {
+			if s.Fits(subject.Arm) {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // order of the arms in each scenario: random, and reversed in every second round (ABBA), so that a drift of the machine

@@ -94,12 +94,15 @@ func (r *runner) warmUp(ctx context.Context) error {
 	const near = 1.25 // short cells are noisy; this catches what is still settling by more than that
 	type key struct{ scenario, arm string }
 	before := map[key]int64{}
-	total := r.Profile.MaxWarmUps * len(r.Scenarios) * len(r.subjects)
+	total := r.Profile.MaxWarmUps * r.cells()
 	done := 0
 	for round := 1; round <= r.Profile.MaxWarmUps && !r.result.Stationary; round++ {
 		still := round > 1
 		for _, s := range r.Scenarios {
 			for _, subject := range r.subjects {
+				if !s.Fits(subject.Arm) {
+					continue
+				}
 				r.Progress(Progress{Phase: "warm up", Done: done, Total: total, Round: round,
 					Arm: subject.Arm.Name, Scenario: s.Name})
 				row, err := r.cell(ctx, s, subject, -round, r.Profile.WarmUpCell)

@@ -12,6 +12,8 @@ import (
 const (
 	// BuiltIn is a resource that kube-apiserver itself serves: typed code without a hop.
 	BuiltIn = "built-in"
+	// Peer is an API server that is not Duet's, behind the aggregation layer.
+	Peer = "peer"
 	// Storage is the storage alone, with the same bytes: what no API server can be faster than.
 	Storage = "storage"
 	// Transport is a server that does nothing: what the connection itself costs.
@@ -71,7 +73,22 @@ type Target interface {
 	Cleanup(ctx context.Context, a *Arm) error
 	// Connect opens a connection of the arm's own: arms share none, even if their targets are equal.
 	Connect(a *Arm) (Client, error)
+	// Can says what requests mean something there.
+	Can() Ability
 }
+
+// Ability is what can be asked of a target; each includes those before it.
+type Ability int
+
+// The abilities.
+const (
+	// Answer: creates, gets and lists are answered, and perhaps nothing is kept.
+	Answer Ability = iota
+	// Keep: objects are kept, can be replaced, and can be watched.
+	Keep
+	// ServeAPI: it is a Kubernetes API, with every request that such an API knows.
+	ServeAPI
+)
 
 // Prepare makes what the arm needs.
 func (a *Arm) Prepare(ctx context.Context) error {

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	mysqlv1 "github.com/duet-api/duet/shared/api/mysql/v1"
 )
@@ -28,41 +29,53 @@ const (
 // MySQLInstances is the kind that the two forms serve, with the corpus of a seed. Its objects pass every rule of the
 // API, need no other object to exist and cause no warning.
 func MySQLInstances(seed uint64) (*Kind, error) {
-	kind := &Kind{Resource: mysqlv1.SchemeGroupVersion.WithResource("mysqlinstances")}
-	for i := range corpusSize {
+	return newKind(mysqlv1.SchemeGroupVersion.WithResource("mysqlinstances"), func(i int) (specimen, error) {
 		object := instance(seed, i)
-		t, err := newTemplate(object, PayloadBytes, func(padding string) { object.Annotations[paddingKey] = padding })
-		if err != nil {
-			return nil, err
-		}
-		kind.variants = append(kind.variants, variant{t, object, func(into runtime.Object, revision string) {
+		return specimen{object, &object.ObjectMeta, func(into runtime.Object, revision string) {
 			into.(*mysqlv1.MySQLInstance).Spec.Parameters[0].Value = revision
-		}})
-	}
-	return kind, nil
+		}}, nil
+	})
 }
 
 // ConfigMaps is the in-tree baseline: what the instance of the same number holds, leaf by leaf, in as many bytes.
 func ConfigMaps(seed uint64) (*Kind, error) {
-	kind := &Kind{Resource: corev1.SchemeGroupVersion.WithResource("configmaps")}
-	for i := range corpusSize {
+	return newKind(corev1.SchemeGroupVersion.WithResource("configmaps"), func(i int) (specimen, error) {
 		source := instance(seed, i)
 		data, err := flatten(source.Spec)
 		if err != nil {
-			return nil, err
+			return specimen{}, err
 		}
 		object := &corev1.ConfigMap{
-			TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
-			ObjectMeta: source.ObjectMeta,
-			Data:       data,
+			TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"}, ObjectMeta: source.ObjectMeta, Data: data,
 		}
-		t, err := newTemplate(object, PayloadBytes, func(padding string) { object.Annotations[paddingKey] = padding })
+		return specimen{object, &object.ObjectMeta, func(into runtime.Object, revision string) {
+			into.(*corev1.ConfigMap).Data[revisionLeaf] = revision
+		}}, nil
+	})
+}
+
+// specimen is one object of a corpus before it becomes a template. One that is no runtime.Object, and needs no
+// setRevision, can be sent as JSON only.
+type specimen struct {
+	object      any
+	meta        *metav1.ObjectMeta
+	setRevision func(into runtime.Object, revision string)
+}
+
+// newKind renders a corpus. Each object is brought to the size by an annotation.
+func newKind(resource schema.GroupVersionResource, make func(i int) (specimen, error)) (*Kind, error) {
+	kind := &Kind{Resource: resource}
+	for i := range corpusSize {
+		s, err := make(i)
 		if err != nil {
 			return nil, err
 		}
-		kind.variants = append(kind.variants, variant{t, object, func(into runtime.Object, revision string) {
-			into.(*corev1.ConfigMap).Data[revisionLeaf] = revision
-		}})
+		t, err := newTemplate(s.object, PayloadBytes, func(padding string) { s.meta.Annotations[paddingKey] = padding })
+		if err != nil {
+			return nil, err
+		}
+		typed, _ := s.object.(runtime.Object)
+		kind.variants = append(kind.variants, variant{t, typed, s.setRevision})
 	}
 	return kind, nil
 }

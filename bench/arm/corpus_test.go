@@ -28,7 +28,11 @@ func kinds(t *testing.T, seed uint64) map[string]*Kind {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return map[string]*Kind{"mysqlinstances": instances, "configmaps": configMaps}
+	ingresses, err := Ingresses(seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string]*Kind{"mysqlinstances": instances, "configmaps": configMaps, "ingresses": ingresses}
 }
 
 func rendered(t *testing.T, kind *Kind, object Object) []byte {

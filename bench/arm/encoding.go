@@ -62,6 +62,9 @@ var (
 
 // encode adds the filled-in object in a binary encoding to a buffer.
 func (v variant) encode(to []byte, in Encoding, object Object) ([]byte, error) {
+	if v.object == nil {
+		return nil, fmt.Errorf("could not encode an object of the corpus as %s: it is there as JSON only", in)
+	}
 	filled := v.object.DeepCopyObject()
 	accessor, err := meta.Accessor(filled)
 	if err != nil {

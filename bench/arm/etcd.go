@@ -202,3 +202,6 @@ func (c *etcdClient) Watch(
 	}()
 	return done, nil
 }
+
+// Can implements Target.
+func (Etcd) Can() Ability { return Keep }

@@ -2,6 +2,7 @@ package arm
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -121,21 +122,14 @@ func (c *httpClient) send(ctx context.Context, request Request) (*http.Response,
 	if err != nil {
 		return nil, fmt.Errorf("could not make a request: %w", err)
 	}
-	out.Header.Set("Accept", or(request.Accept, c.arm.Encoding.contentType()))
+	out.Header.Set("Accept", cmp.Or(request.Accept, c.arm.Encoding.contentType()))
 	if request.Body != nil {
-		out.Header.Set("Content-Type", or(request.ContentType, c.arm.Encoding.contentType()))
+		out.Header.Set("Content-Type", cmp.Or(request.ContentType, c.arm.Encoding.contentType()))
 	}
 	if request.Gzip {
 		out.Header.Set("Accept-Encoding", "gzip")
 	}
 	return c.http.Do(out)
-}
-
-func or(value, otherwise string) string {
-	if value != "" {
-		return value
-	}
-	return otherwise
 }
 
 // statusError reads a refusal. A server that was asked for another encoding may refuse in it; then the code has to do.

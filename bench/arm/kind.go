@@ -16,7 +16,7 @@ type Kind struct {
 	variants []variant
 }
 
-// variant is one object of a corpus: as JSON with gaps, and as the object that it was rendered from.
+// variant is one object of a corpus: as JSON with gaps, and as the object that it was rendered from, if it has a type.
 type variant struct {
 	template
 	object runtime.Object

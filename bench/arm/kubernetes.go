@@ -35,6 +35,9 @@ type Kubernetes struct {
 	Config *rest.Config
 	// Admin reaches the control plane as an administrator, to make and remove namespaces and rights.
 	Admin *rest.Config
+	// Identity reaches kube-apiserver as the same user, to learn who that is, where Config reaches a server that does not
+	// say. Nil means Config.
+	Identity *rest.Config
 }
 
 // Prepare makes the arm's two namespaces and gives its user the rights that the scenarios need, there and nowhere else.
@@ -61,7 +64,11 @@ func (k Kubernetes) Prepare(ctx context.Context, a *Arm) error {
 
 // userName asks the server who the arm's user is, and refuses one whose requests would not be those of a normal user.
 func (k Kubernetes) userName(ctx context.Context, a *Arm) (string, error) {
-	client, err := clientset(k.Config)
+	config := k.Config
+	if k.Identity != nil {
+		config = k.Identity
+	}
+	client, err := clientset(config)
 	if err != nil {
 		return "", err
 	}
@@ -190,3 +197,6 @@ func clientset(config *rest.Config) (kubernetes.Interface, error) {
 	}
 	return client, nil
 }
+
+// Can implements Target.
+func (Kubernetes) Can() Ability { return ServeAPI }

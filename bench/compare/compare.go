@@ -10,10 +10,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/duet-api/duet/bench"
-	"github.com/duet-api/duet/bench/arm"
+	"github.com/duet-api/duet/bench/lineup"
 	"github.com/duet-api/duet/bench/matrix"
 	"github.com/duet-api/duet/bench/measure"
 	"github.com/duet-api/duet/bench/report"
@@ -25,9 +26,16 @@ import (
 
 // Options of a comparison.
 type Options struct {
-	// Forms to compare, and the profile of each by the form's name; a form that is not named gets its default.
-	Forms    install.Forms
+	// Forms that there are.
+	Forms install.Forms
+	// Arms of the benchmark; the control planes follow from them.
+	Arms []lineup.Entry
+	// Profiles of the forms, by the name of the control plane; one that is not named gets that of the lineup.
 	Profiles map[string]string
+	// Rows to look at, on the first control plane of each form.
+	Rows []behaviour.Row
+	// Scenarios to measure; none means no benchmark.
+	Scenarios []scenario.Scenario
 	// Out is the directory that gets a directory for this run.
 	Out string
 	// Bench says how much is measured; Seed decides the objects and the order.
@@ -41,9 +49,6 @@ type Options struct {
 	// Progress receives one line for each step.
 	Progress io.Writer
 }
-
-// steps of a run, for "[n/steps]" in the progress.
-const steps = 5
 
 // Run compares, and returns the run and the directory it was written to. When the context ends early, what was finished
 // is written all the same. An error beside a directory is about the finish: the report is there.
@@ -62,15 +67,17 @@ func Run(ctx context.Context, options Options) (run report.Run, dir string, err 
 	if err := c.start(ctx); err != nil {
 		return run, "", err
 	}
-	run.Matrix = c.matrix(ctx)
+	if len(c.Rows) > 0 {
+		run.Matrix = c.matrix(ctx)
+	}
 	run.Card.Notes = c.notes()
-	if ctx.Err() == nil {
+	if len(c.Scenarios) > 0 && ctx.Err() == nil {
 		if run.Bench, err = c.bench(ctx); err != nil && run.Bench == nil {
 			return run, "", err
 		}
 	}
 	run.Card.Finished = time.Now()
-	c.step(5, "writing the report")
+	c.step("writing the report")
 	return run, dir, errors.Join(err, report.Write(dir, run))
 }
 
@@ -78,51 +85,66 @@ type comparison struct {
 	Options
 	dir   string
 	sides matrix.Sides
+	// done counts the steps so far.
+	done int
 }
 
-func (c *comparison) step(n int, format string, args ...any) {
-	fmt.Fprintf(c.Progress, "[%d/%d] %s\n", n, steps, fmt.Sprintf(format, args...))
+// step says what begins, and how far the run is: starting, installing and writing, and in between what was asked for.
+func (c *comparison) step(format string, args ...any) {
+	steps := 3
+	if len(c.Rows) > 0 {
+		steps++
+	}
+	if len(c.Scenarios) > 0 {
+		steps++
+	}
+	c.done++
+	fmt.Fprintf(c.Progress, "[%d/%d] %s\n", c.done, steps, fmt.Sprintf(format, args...))
 }
 
-// start brings up a control plane for each form and installs the form on it.
-func (c *comparison) start(ctx context.Context) (err error) {
-	c.step(1, "starting a control plane for each form (Kubernetes %s, etcd %s)", assets.KubernetesVersion, assets.EtcdVersion)
-	c.sides, err = matrix.StartSides(ctx, matrix.SidesOptions{
-		Forms: c.Forms, Known: c.Forms, Profiles: c.Profiles, Dir: c.dir, Progress: c.Progress,
-	})
+// start brings up the control planes that the arms need, and installs a form on each.
+func (c *comparison) start(ctx context.Context) error {
+	sides, err := lineup.Sides(c.Forms, c.Arms, c.Profiles)
 	if err != nil {
 		return err
 	}
-	c.step(2, "installing the forms")
+	c.step("starting %d control planes (Kubernetes %s, etcd %s)", len(sides), assets.KubernetesVersion, assets.EtcdVersion)
+	c.sides, err = matrix.StartSides(ctx, matrix.SidesOptions{Sides: sides, Forms: c.Forms, Dir: c.dir, Progress: c.Progress})
+	if err != nil {
+		return err
+	}
+	c.step("installing the forms")
 	return c.sides.Install(ctx)
 }
 
-// matrix looks at every behaviour row on all forms at once.
+// matrix looks at the behaviour rows, on the first side of each form.
 func (c *comparison) matrix(ctx context.Context) []behaviour.Result {
-	rows := behaviour.Rows()
-	c.step(3, "looking at %d behaviours on %d forms", len(rows), len(c.sides))
-	return matrix.Look(ctx, c.sides.Subjects(), rows, c.Progress)
+	var sides matrix.Sides
+	for _, s := range c.sides {
+		if !slices.ContainsFunc(sides, func(other *matrix.Side) bool { return other.Form.Name() == s.Form.Name() }) {
+			sides = append(sides, s)
+		}
+	}
+	c.step("looking at %d behaviours on %d forms", len(c.Rows), len(sides))
+	return matrix.Look(ctx, sides.Subjects(), c.Rows, c.Progress)
 }
 
 // bench measures all arms, with the controllers stopped: they would answer every write of the benchmark with writes of
 // their own, on the arms of the forms and not on the baseline.
 func (c *comparison) bench(ctx context.Context) (*report.Bench, error) {
-	var arms []*arm.Arm
-	for i, s := range c.sides {
+	for _, s := range c.sides {
 		if err := s.Installer.StopController(ctx); err != nil {
 			return nil, err
 		}
-		own, err := armsOf(s, c.Seed, i == 0)
-		if err != nil {
-			return nil, err
-		}
-		arms = append(arms, own...)
 	}
-	scenarios := scenario.All()
-	c.step(4, "benchmark %q: %d arms, %d scenarios, %d rounds, about %s", c.Bench.Name, len(arms), len(scenarios), c.Bench.Rounds,
-		c.Bench.Duration(len(arms), scenarios).Round(time.Second))
+	c.step("benchmark %q: %d arms, %d scenarios, %d rounds, about %s", c.Bench.Name, len(c.Arms), len(c.Scenarios), c.Bench.Rounds,
+		c.Bench.Duration(len(c.Arms), c.Scenarios).Round(time.Second))
+	arms, err := lineup.Arms(ctx, c.Arms, c.sides, c.Seed)
+	if err != nil {
+		return nil, err
+	}
 	return bench.Run(ctx, bench.Options{
-		Arms: arms, Scenarios: scenarios, Profile: c.Bench, Seed: c.Seed, Usage: c.usage, Progress: c.progress(),
+		Arms: arms, Scenarios: c.Scenarios, Profile: c.Bench, Seed: c.Seed, Usage: c.usage, Progress: c.progress(),
 	})
 }
 
@@ -155,7 +177,7 @@ func (c *comparison) usage(ctx context.Context) (map[string]measure.Usage, error
 			return nil, err
 		}
 		for _, p := range processes {
-			all[s.Form.Name()+"/"+p.Spec.Name] = measure.Usage{CPU: p.CPU, RSSBytes: p.RSSBytes}
+			all[s.Name+"/"+p.Spec.Name] = measure.Usage{CPU: p.CPU, RSSBytes: p.RSSBytes}
 		}
 	}
 	return all, nil
@@ -169,7 +191,7 @@ func (c *comparison) notes() []string {
 		"etcd writes to this machine's disk, with fsync.",
 	}
 	for _, s := range c.sides {
-		notes = append(notes, fmt.Sprintf("%s: profile %s, objects in %s.", s.Form.Name(), s.Profile, s.Form.Storage(s.Profile)))
+		notes = append(notes, fmt.Sprintf("%s: form %s, profile %s, objects in %s.", s.Name, s.Form.Name(), s.Profile, s.Form.Storage(s.Profile)))
 	}
 	return notes
 }

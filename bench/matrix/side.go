@@ -24,34 +24,57 @@ const logsDir = "logs"
 // Side is one form on a control plane of its own.
 type Side struct {
 	*behaviour.Site
-	// Log says one line about this side.
+	// Name is unique in a run.
+	Name string
+	// Log says one line about this side; Out is where it goes.
 	Log func(format string, args ...any)
+	Out io.Writer
 	dir string
+}
+
+// SideOptions say which form is on a side.
+type SideOptions struct {
+	// Name is unique in a run, and names the side's directory.
+	Name string
+	Form install.Implementation
+	// Profile of the form; empty means its default.
+	Profile string
 }
 
 // SidesOptions of StartSides.
 type SidesOptions struct {
-	// Forms to start a side for, out of Known, which are those that an installer knows.
-	Forms, Known install.Forms
-	// Profiles by the form's name; a form that is not named gets its default.
-	Profiles map[string]string
+	// Sides to start.
+	Sides []SideOptions
+	// Forms are those that an installer knows.
+	Forms install.Forms
 	// Dir gets a directory for each side.
 	Dir string
 	// Progress receives one line for each step.
 	Progress io.Writer
 }
 
+// EachForm is one side for each form, named after it, with the profile of that name or the form's default.
+func EachForm(forms install.Forms, profiles map[string]string) []SideOptions {
+	var sides []SideOptions
+	for _, form := range forms {
+		sides = append(sides, SideOptions{Name: form.Name(), Form: form, Profile: profiles[form.Name()]})
+	}
+	return sides
+}
+
 // Sides are control planes with one form each.
 type Sides []*Side
 
-// StartSides starts a control plane for each form, with nothing installed yet. Sides beside an error have to be closed.
+// StartSides starts a control plane for each side, with nothing installed yet. Sides beside an error have to be closed.
 func StartSides(ctx context.Context, options SidesOptions) (Sides, error) {
 	var sides Sides
-	for _, form := range options.Forms {
-		s := &Side{dir: filepath.Join(options.Dir, form.Name()), Log: logger(options.Progress, form.Name())}
+	for _, side := range options.Sides {
+		s := &Side{
+			Name: side.Name, dir: filepath.Join(options.Dir, side.Name), Out: options.Progress, Log: logger(options.Progress, side.Name),
+		}
 		site, err := behaviour.StartSite(ctx, behaviour.SiteOptions{
-			Form: form, Profile: options.Profiles[form.Name()], Forms: options.Known, Progress: s.Log,
-			Plane: controlplane.Options{Name: form.Name(), Dir: s.dir, Out: options.Progress},
+			Form: side.Form, Profile: side.Profile, Forms: options.Forms, Progress: s.Log,
+			Plane: controlplane.Options{Name: side.Name, Dir: s.dir, Out: options.Progress},
 		})
 		if site != nil {
 			s.Site = site
@@ -109,9 +132,9 @@ func (s *Side) close(ctx context.Context, keep bool) error {
 	return errors.Join(errs...)
 }
 
-// logger writes lines about one form.
-func logger(out io.Writer, form string) func(format string, args ...any) {
+// logger writes lines about one side.
+func logger(out io.Writer, side string) func(format string, args ...any) {
 	return func(format string, args ...any) {
-		fmt.Fprintf(out, "      %s: "+format+"\n", append([]any{form}, args...)...)
+		fmt.Fprintf(out, "      %s: "+format+"\n", append([]any{side}, args...)...)
 	}
 }

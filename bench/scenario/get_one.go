@@ -27,7 +27,7 @@ func startGetOne(_ context.Context, s *Subject, cell Cell) (load.Op, func() erro
 
 // get reads object i of the population.
 func get(ctx context.Context, s *Subject, i int, answer *bytes.Buffer) (time.Time, error) {
-	done, err := s.Client.Get(ctx, s.Arm.Namespace, member(i), answer)
+	done, err := s.Client.Get(ctx, s.Arm.Namespace, Member(i), answer)
 	if err == nil && answer.Len() < s.size {
 		err = errShort
 	}

@@ -29,12 +29,17 @@ type Scenario struct {
 	Why string
 	// Loop starts the operations.
 	Loop load.Loop
+	// Needs is what an arm must be able to do; one that is not has no part in the scenario.
+	Needs arm.Ability
 	// Length of a cell, as a multiple of the profile's: slow operations need longer for as many samples.
 	Length float64
 	// Start prepares one cell, outside of the measured time, and returns its operation. Stop, if not nil, ends what
 	// the cell needed, and its error means that the cell's numbers cannot be trusted.
 	Start func(ctx context.Context, subject *Subject, cell Cell) (op load.Op, stop func() error, err error)
 }
+
+// Fits is whether an arm has a part in the scenario.
+func (s Scenario) Fits(a *arm.Arm) bool { return a.Target.Can() >= s.Needs }
 
 // Cell is what a scenario may know of the cell that it starts.
 type Cell struct {
@@ -111,7 +116,7 @@ func (s *Subject) populate(ctx context.Context) error {
 		group.Go(func() error {
 			var answer bytes.Buffer
 			for i := worker; i < Population; i += workers {
-				object := arm.Object{Namespace: s.Arm.Namespace, Name: member(i), Number: i}
+				object := arm.Object{Namespace: s.Arm.Namespace, Name: Member(i), Number: i}
 				body, err := s.Arm.Kind.Append(nil, s.Arm.Encoding, object)
 				if err != nil {
 					return err
@@ -128,8 +133,8 @@ func (s *Subject) populate(ctx context.Context) error {
 
 const memberPrefix = "member-"
 
-// member is the name of object i of the population.
-func member(i int) string { return fmt.Sprintf(memberPrefix+"%06d", i) }
+// Member is the name of object i of the population.
+func Member(i int) string { return fmt.Sprintf(memberPrefix+"%06d", i) }
 
 // errShort is an answer that is too small to hold what was asked for.
 var errShort = errors.New("answer is shorter than what was asked for")

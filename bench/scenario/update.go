@@ -16,6 +16,7 @@ var update = Scenario{
 	Why: "A replacement with one changed field: read, compare, write. An update that the server could short-cut, " +
 		"because it changes nothing, counts as an error.",
 	Loop:   load.Closed{Workers: 1},
+	Needs:  arm.Keep,
 	Length: 1,
 	Start:  startUpdate,
 }
@@ -81,7 +82,7 @@ func (c *cursor) update(ctx context.Context) (time.Time, arm.Meta, error) {
 	s := c.subject
 	body, err := s.Arm.Kind.Append(c.body[:0], s.Arm.Encoding, arm.Object{
 		Namespace:       s.Arm.Namespace,
-		Name:            member(c.index),
+		Name:            Member(c.index),
 		ResourceVersion: c.resourceVersion,
 		Number:          c.index,
 		Revision:        int(s.revision.Add(1)),
@@ -90,7 +91,7 @@ func (c *cursor) update(ctx context.Context) (time.Time, arm.Meta, error) {
 		return time.Time{}, arm.Meta{}, err
 	}
 	c.body = body
-	done, err := s.Client.Update(ctx, s.Arm.Namespace, member(c.index), c.resourceVersion, c.body, &c.answer)
+	done, err := s.Client.Update(ctx, s.Arm.Namespace, Member(c.index), c.resourceVersion, c.body, &c.answer)
 	if err != nil {
 		return time.Time{}, arm.Meta{}, errors.Join(err, c.refresh(ctx))
 	}

@@ -18,6 +18,7 @@ var watchDelivery = Scenario{
 	Why: "From the intended start of an update until a watcher has its event: what a controller waits for before " +
 		"it can act. Updates come at a fixed rate, so a stall is charged to every update that it delays.",
 	Loop:   load.Open{Rate: 100, Workers: 16},
+	Needs:  arm.Keep,
 	Length: 1,
 	Start:  startWatch,
 }

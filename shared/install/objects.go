@@ -50,6 +50,11 @@ func apply(ctx context.Context, c client.Client, objects []*unstructured.Unstruc
 	return nil
 }
 
+// Apply writes objects that are no form's as the installer writes those of a form: for what is put beside it.
+func (i *Installer) Apply(ctx context.Context, objects []*unstructured.Unstructured) error {
+	return apply(ctx, i.client, objects)
+}
+
 // remove deletes objects, the last one first, and waits until each is gone. Objects that are not there are fine.
 func remove(ctx context.Context, c client.Client, objects []*unstructured.Unstructured) error {
 	for _, object := range slices.Backward(objects) {

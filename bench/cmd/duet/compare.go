@@ -9,15 +9,17 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/duet-api/duet/bench/compare"
+	"github.com/duet-api/duet/bench/lineup"
 	"github.com/duet-api/duet/bench/report"
 	"github.com/duet-api/duet/bench/scenario"
+	"github.com/duet-api/duet/e2e/behaviour"
 	"github.com/duet-api/duet/shared/install"
 )
 
 const groupComparison = "comparison"
 
 func newCompareCommand(streams genericiooptions.IOStreams) *cobra.Command {
-	options := compare.Options{Forms: forms, Progress: streams.ErrOut}
+	options := compare.Options{Forms: forms, Rows: behaviour.Rows(), Scenarios: scenario.All(), Progress: streams.ErrOut}
 	var profile, crdProfile, aggregatedProfile string
 	cmd := &cobra.Command{
 		Use:     "compare",
@@ -36,6 +38,9 @@ its finished rounds. The exit code is 1 when a behaviour was not the expected on
 			var err error
 			if options.Bench, err = scenario.ProfileNamed(profile); err != nil {
 				return usagef(cmd, "%w", err)
+			}
+			if options.Arms, err = lineup.Named(lineup.Default()...); err != nil {
+				return err
 			}
 			options.Profiles = map[string]string{install.CRD: crdProfile, install.Aggregated: aggregatedProfile}
 			for _, form := range forms {

@@ -163,12 +163,16 @@ func (m *matrixCommand) lookAt(ctx context.Context, subjects []*behaviour.Subjec
 
 // lookAtOwn starts a control plane for each form, and stops them, whatever happens.
 func (m *matrixCommand) lookAtOwn(ctx context.Context, rows []behaviour.Row, dir string) (results []behaviour.Result, err error) {
-	options := matrix.SidesOptions{Known: forms, Profiles: map[string]string{}, Dir: dir, Progress: m.streams.ErrOut}
+	profiles := map[string]string{}
+	var chosen install.Forms
 	for _, form := range forms {
-		options.Profiles[form.Name()] = *m.profiles[form.Name()]
+		profiles[form.Name()] = *m.profiles[form.Name()]
 		if m.form.value == "both" || m.form.value == form.Name() {
-			options.Forms = append(options.Forms, form)
+			chosen = append(chosen, form)
 		}
+	}
+	options := matrix.SidesOptions{
+		Sides: matrix.EachForm(chosen, profiles), Forms: forms, Dir: dir, Progress: m.streams.ErrOut,
 	}
 	sides, err := matrix.StartSides(ctx, options)
 	defer func() { err = errors.Join(err, sides.Close(context.WithoutCancel(ctx), m.keep)) }()

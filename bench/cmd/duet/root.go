@@ -25,6 +25,7 @@ var commands = []func(genericiooptions.IOStreams) *cobra.Command{
 	newReportCommand,
 	newBenchCommand,
 	newSuperviseCommand,
+	newEchoCommand,
 }
 
 // Groups of commands in the root's help.
