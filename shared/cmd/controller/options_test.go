@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"io"
+	"os"
 	"strings"
 	"testing"
+
+	"github.com/spf13/pflag"
 
 	"github.com/duet-api/duet/shared/controller/config"
 )
@@ -59,4 +62,21 @@ func TestFlags(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFlagsAreDocumented: a flag that nobody can read about is not there.
+func TestFlagsAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../../docs/controller.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	newCommand(nil).Flags().VisitAll(func(f *pflag.Flag) {
+		name := "--" + f.Name
+		if len(f.Name) == 1 {
+			name = "-" + f.Name
+		}
+		if !strings.Contains(string(page), "`"+name+"`") {
+			t.Errorf("%s is not in docs/controller.md", name)
+		}
+	})
 }
