@@ -49,6 +49,7 @@ var _ = Describe("An instance", func() {
 			open := func(ctx context.Context) *stage { return newStage(ctx, site) }
 
 			creationSpecs(open)
+			adoptionSpecs(open)
 			for _, s := range scenarios {
 				It(s.name, func(ctx context.Context) { s.play(ctx, open(ctx), false) })
 				It(s.name+", although the controller is killed in the middle", Label("killed"), func(ctx context.Context) {
