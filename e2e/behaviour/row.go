@@ -97,13 +97,13 @@ type Row struct {
 func Rows() []Row {
 	return slices.Concat(
 		machineryRows, patchRows, watchRows, listRows, decodingRows, metadataRows, discoveryRows, freshnessRows,
-		validationRows, admissionRows, webhookRows,
+		validationRows, oldObjectRows, admissionRows, webhookRows,
 		versioningRows, storageVersionRows, rolloutRows,
 		subresourceRows, ownSubresourceRows, streamRows,
 		storageRows, keyRows, historyRows,
 		securityRows, identityRows, delegationRows,
 		outageRows, bystanderRows, reachRows, hangingRows, clientOutageRows,
-		clientRows, commandRows, typedClientRows,
+		clientRows, commandRows, autoscalingRows, typedClientRows,
 		gatedRows,
 	)
 }
