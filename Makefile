@@ -68,6 +68,10 @@ test-unit: ## Run the tests that need no control plane
 test-race: ## Run every test under the race detector
 	shared/hack/test.sh race
 
+.PHONY: test-mysql
+test-mysql: ## Run the tests on real servers: needs mysqld or mariadbd on PATH
+	shared/hack/test.sh mysql
+
 .PHONY: clean
 clean: ## Remove bin/ and out/ (cached control plane binaries stay)
 	rm -rf $(BIN) out
