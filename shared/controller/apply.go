@@ -67,7 +67,8 @@ func apply[O client.Object, C applyConfiguration](
 				return false, err
 			}
 			if found.DeletionTimestamp != nil {
-				return true, nil
+				return false, &blocked{reason: ReasonWaitingForGarbageCollection, message: fmt.Sprintf(
+					"%s %s is being deleted, and is made anew once it is gone", gvk.Kind, key.Name)}
 			}
 		} else if !apierrors.IsNotFound(err) {
 			return false, fmt.Errorf("could not read %s %s: %w", gvk.Kind, key.Name, err)

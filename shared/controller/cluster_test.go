@@ -157,14 +157,15 @@ func (c *cluster) run(watch ...func()) {
 func newCluster(w *world) *cluster {
 	w.t.Helper()
 	c := &cluster{world: w}
-	c.must(c.server.Create(w.t.Context(), storageClass("standard", true)))
+	c.must(c.server.Create(w.t.Context(), storageClass(true)))
 	c.run()
 	c.started = nil
 	return c
 }
 
-func storageClass(name string, expands bool) client.Object {
+// storageClass of the fixtures' volumes.
+func storageClass(expands bool) client.Object {
 	return &storagev1.StorageClass{
-		ObjectMeta: metav1.ObjectMeta{Name: name}, Provisioner: "example.com/driver", AllowVolumeExpansion: &expands,
+		ObjectMeta: metav1.ObjectMeta{Name: "standard"}, Provisioner: "example.com/driver", AllowVolumeExpansion: &expands,
 	}
 }

@@ -83,9 +83,11 @@ func (r *Reconciler) liveSet(ctx context.Context, instance *v1.MySQLInstance) (*
 	var set appsv1.StatefulSet
 	key := client.ObjectKey{Namespace: instance.Namespace, Name: namesOf(instance).statefulSet}
 	switch err := r.Reader.Get(ctx, key, &set); {
-	case client.IgnoreNotFound(err) != nil:
+	case apierrors.IsNotFound(err):
+		return nil, nil
+	case err != nil:
 		return nil, fmt.Errorf("could not read StatefulSet %s: %w", key.Name, err)
-	case err != nil || !metav1.IsControlledBy(&set, instance):
+	case !metav1.IsControlledBy(&set, instance):
 		return nil, nil
 	}
 	return &set, nil

@@ -47,7 +47,7 @@ const (
 )
 
 const (
-	mysqlPort     = 3306
+	mysqlPort     = names.ServerPort
 	mysqlPortName = "mysql"
 	dataVolume    = "data"
 )

@@ -9,6 +9,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/version"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -83,9 +84,11 @@ func (r *Reconciler) cachedSet(ctx context.Context, instance *v1.MySQLInstance) 
 	var set appsv1.StatefulSet
 	err := r.Client.Get(ctx, client.ObjectKey{Namespace: instance.Namespace, Name: namesOf(instance).statefulSet}, &set)
 	switch {
-	case client.IgnoreNotFound(err) != nil:
+	case apierrors.IsNotFound(err):
+		return nil, nil
+	case err != nil:
 		return nil, fmt.Errorf("could not read the StatefulSet: %w", err)
-	case err != nil || checkOwnership(instance, "StatefulSet", &set) != nil:
+	case !isOwn(instance, "StatefulSet", &set):
 		return nil, nil
 	}
 	return &set, nil

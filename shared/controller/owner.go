@@ -21,6 +21,11 @@ func ownerReference(instance *v1.MySQLInstance) *metav1ac.OwnerReferenceApplyCon
 		WithBlockOwnerDeletion(true)
 }
 
+// isOwn says whether an object that bears a child's name is the instance's.
+func isOwn(instance *v1.MySQLInstance, kind string, live metav1.Object) bool {
+	return checkOwnership(instance, kind, live) == nil
+}
+
 // checkOwnership refuses an object that bears a child's name and is not the instance's. Force in a server-side apply
 // would otherwise take over whatever happens to have that name. An object without a controller is the instance's if it
 // carries its labels: that is what a retained Secret looks like to the next instance of that name.

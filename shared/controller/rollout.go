@@ -77,7 +77,7 @@ func rolloutOfConfigMap(instance *v1.MySQLInstance, live *corev1.ConfigMap) (*ro
 	if err != nil {
 		return nil, fmt.Errorf("could not read the owned fields of ConfigMap %s: %w", live.Name, err)
 	}
-	if checkOwnership(instance, "ConfigMap", live) != nil || owned.ObjectMetaApplyConfiguration == nil {
+	if !isOwn(instance, "ConfigMap", live) || owned.ObjectMetaApplyConfiguration == nil {
 		return nil, nil
 	}
 	return parseRollout(owned.Annotations[annotationRollout]), nil

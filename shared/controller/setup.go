@@ -204,8 +204,8 @@ func (c *controller) run(ctx context.Context) error {
 	return library.Start(ctx)
 }
 
-// newRateLimiter says how long to wait before an instance is tried again. It is asked only about failures: what changes
-// is looked at at once.
+// newRateLimiter says how long to wait before an instance is tried again. It is asked only about failures: a change is
+// looked at without delay.
 func newRateLimiter() workqueue.TypedRateLimiter[reconcile.Request] {
 	return workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry)
 }

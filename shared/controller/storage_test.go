@@ -118,14 +118,14 @@ func TestVolumesThatCannotGrow(t *testing.T) {
 	}{
 		"the class does not let them": {
 			arrange: func(c *cluster) {
-				c.must(c.server.Delete(c.t.Context(), storageClass("standard", true)))
-				c.must(c.server.Create(c.t.Context(), storageClass("standard", false)))
+				c.must(c.server.Delete(c.t.Context(), storageClass(true)))
+				c.must(c.server.Create(c.t.Context(), storageClass(false)))
 			},
 			wantMessage: "spec.storage.size is 20Gi, but StorageClass standard does not allow volumes to grow: " +
 				"set its allowVolumeExpansion",
 		},
 		"the class is gone": {
-			arrange: func(c *cluster) { c.must(c.server.Delete(c.t.Context(), storageClass("standard", true))) },
+			arrange: func(c *cluster) { c.must(c.server.Delete(c.t.Context(), storageClass(true))) },
 			wantMessage: "spec.storage.size is 20Gi, but StorageClass standard does not exist any more, " +
 				"and only volumes of one that does can grow",
 		},
