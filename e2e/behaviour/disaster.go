@@ -145,6 +145,15 @@ func (s *Site) snapshot(ctx context.Context, dir string) (restore func(context.C
 			if err := runner.Restart(ctx, status.Spec.Name); err != nil {
 				return err
 			}
+			if status.Spec.Name != controlplane.APIServer {
+				continue
+			}
+			// The others are its clients, and some give up when it is not there as they start.
+			if err := eventually(ctx, "kube-apiserver ready", func(ctx context.Context) (bool, error) {
+				return s.ready(ctx) == nil, nil
+			}); err != nil {
+				return err
+			}
 		}
 		return s.settle(ctx)
 	}, nil

@@ -15,8 +15,6 @@ import (
 
 	"github.com/duet-api/duet/e2e/fixture"
 	"github.com/duet-api/duet/e2e/wire"
-	"github.com/duet-api/duet/shared/certs"
-	"github.com/duet-api/duet/shared/controlplane"
 )
 
 var identityRows = []Row{
@@ -54,7 +52,7 @@ var identityRows = []Row{
 	},
 	{
 		ID: "F9", Group: Security, Title: "The user's UID, and what a token says besides",
-		Why: "The UID tells a service account from an earlier one of the same name. It gets lost on the way to an aggregated " +
+		Why: "The UID tells a service account from an earlier one of the same name, and gets lost on the way to an aggregated " +
 			"server unless kube-apiserver has --requestheader-uid-headers, which nothing sets by default.",
 		Source: "RemoteRequestHeaderUID (beta, on); kube-aggregator handler_proxy.go; kubeadm sets no such flag",
 		Flag:   Undocumented, Site: true,
@@ -160,8 +158,10 @@ func forgedHeaders(ctx context.Context, s *Subject) (Observation, error) {
 	if err != nil {
 		return Observation{}, err
 	}
-	proxy := rest.AnonymousClientConfig(s.Config)
-	proxy.CertFile, proxy.KeyFile = certs.Files(s.Site.Plane.PKIDir(), controlplane.FrontProxyClient)
+	proxy, err := frontProxyIdentity(s.Site.Plane.PKIDir())
+	if err != nil {
+		return Observation{}, err
+	}
 	var seen []string
 	for _, sender := range []struct {
 		who    string

@@ -101,7 +101,7 @@ func Rows() []Row {
 		versioningRows, storageVersionRows, rolloutRows,
 		subresourceRows, ownSubresourceRows, streamRows,
 		storageRows, keyRows, historyRows,
-		securityRows, identityRows, delegationRows,
+		securityRows, identityRows, delegationRows, fairnessRows, countingRows, tracingRows, registrationRows, apartRows,
 		outageRows, bystanderRows, reachRows, hangingRows, clientOutageRows,
 		clientRows, commandRows, autoscalingRows, typedClientRows,
 		gatedRows,

@@ -98,11 +98,15 @@ func (r *run) alone(ctx context.Context, rows []int) {
 		cleanups[i] = r.one(ctx, i)
 		if site := r.subject.Site; site != nil && r.results[i].NotApplicable == "" {
 			r.left[i] = site.settle(context.WithoutCancel(ctx))
-			if r.results[i].Unexpected || i == rows[len(rows)-1] {
+			if r.results[i].Unexpected {
 				// The next row shall not be blamed for what this one did there.
 				r.left[i] = errors.Join(r.left[i], site.leaveAnnex(context.WithoutCancel(ctx)))
 			}
 		}
+	}
+	if site := r.subject.Site; site != nil && len(rows) > 0 {
+		last := rows[len(rows)-1]
+		r.left[last] = errors.Join(r.left[last], site.leaveAnnex(context.WithoutCancel(ctx)))
 	}
 	var cleaning sync.WaitGroup
 	for i, clean := range cleanups {

@@ -96,7 +96,7 @@ func prepareProduction(dir string, started *annex) (everyServer, front []string,
 		}
 		*file.args = append(*file.args, "--"+file.flag+"="+path)
 	}
-	// The mode is added to the one that is there, RBAC.
-	return everyServer, append(front, "--authorization-mode=Webhook", "--authorization-webhook-version=v1",
+	// When a certificate was read again is told by the log only. The mode is added to the one that is there, RBAC.
+	return everyServer, append(front, "--vmodule=dynamic_serving_content=2", "--authorization-mode=Webhook", "--authorization-webhook-version=v1",
 		"--authorization-webhook-cache-authorized-ttl=0s", "--authorization-webhook-cache-unauthorized-ttl=0s"), nil
 }

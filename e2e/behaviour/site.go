@@ -102,6 +102,14 @@ func (s *Site) Stop(ctx context.Context) error {
 
 // Ready is nil once kube-apiserver, and the form behind it, answer.
 func (s *Site) Ready(ctx context.Context) error {
+	if err := s.ready(ctx); err != nil {
+		return err
+	}
+	return install.Serves(ctx, s.Config(), s.Form.Versions(s.Profile)...)
+}
+
+// ready is nil once kube-apiserver answers.
+func (s *Site) ready(ctx context.Context) error {
 	client, err := wire.New(s.Config())
 	if err != nil {
 		return err
@@ -113,7 +121,7 @@ func (s *Site) Ready(ctx context.Context) error {
 	if !answer.OK() {
 		return fmt.Errorf("kube-apiserver is not ready: %s", answer.Verdict())
 	}
-	return install.Serves(ctx, s.Config(), s.Form.Versions(s.Profile)...)
+	return nil
 }
 
 // elsewhere starts another control plane with the same form and profile, for a probe that needs one of other settings:

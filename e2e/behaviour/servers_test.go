@@ -1,0 +1,103 @@
+package behaviour
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+	tracev1 "go.opentelemetry.io/proto/otlp/trace/v1"
+
+	"github.com/duet-api/duet/shared/process"
+)
+
+func TestFlagOfIsTheLastValue(t *testing.T) {
+	spec := process.Spec{Args: []string{"--a=1", "--ab=2", "--a=3=4"}}
+	got := []string{flagOf(spec, "a"), flagOf(spec, "ab"), flagOf(spec, "b")}
+	if diff := cmp.Diff([]string{"3=4", "2", ""}, got); diff != "" {
+		t.Errorf("unexpected values (-want +got):\n%s", diff)
+	}
+}
+
+func TestEncoding(t *testing.T) {
+	for value, want := range map[string]string{
+		`{"kind":"X"}`:            "JSON",
+		"k8s\x00\x0a":             "protobuf",
+		"k8s:enc:aescbc:v1:one:x": "encrypted with AES-CBC",
+		"k8s:enc:kms:v2:x":        `something that begins with "k8s:enc:"`,
+		"":                        `something that begins with ""`,
+	} {
+		if got := encoding([]byte(value)); got != want {
+			t.Errorf("%q: got %q, want %q", value, got, want)
+		}
+	}
+}
+
+func TestSum(t *testing.T) {
+	const text = `# TYPE requests counter
+requests{verb="GET",code="200"} 3
+requests{verb="GET",code="404"} 4
+requests{verb="PUT",code="200"} 5
+# TYPE seats gauge
+seats{flow="a"} 0
+# TYPE latency histogram
+latency_bucket{verb="GET",le="+Inf"} 7
+latency_sum{verb="GET"} 1
+latency_count{verb="GET"} 7
+`
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]struct {
+		metric    string
+		labels    labels
+		want      float64
+		wantThere bool
+	}{
+		"one label of two":    {"requests", labels{"verb": "GET"}, 7, true},
+		"both":                {"requests", labels{"verb": "GET", "code": "404"}, 4, true},
+		"no such value":       {"requests", labels{"verb": "DELETE"}, 0, false},
+		"no such label":       {"requests", labels{"flow": "a"}, 0, false},
+		"no such metric":      {"answers", nil, 0, false},
+		"a gauge that is 0":   {"seats", labels{"flow": "a"}, 0, true},
+		"a histogram's count": {"latency", labels{"verb": "GET"}, 7, true},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, there := samples(families).sum(tt.metric, tt.labels)
+			if got != tt.want || there != tt.wantThere {
+				t.Errorf("got %v, %t, want %v, %t", got, there, tt.want, tt.wantThere)
+			}
+		})
+	}
+}
+
+func TestDescribeTrace(t *testing.T) {
+	in := func(trace string, links ...string) span {
+		s := span{Span: &tracev1.Span{TraceId: []byte(trace)}, service: "apiserver"}
+		for _, link := range links {
+			s.Links = append(s.Links, &tracev1.Span_Link{TraceId: []byte(link)})
+		}
+		return s
+	}
+	tests := map[string]struct {
+		spans []span
+		want  string
+	}{
+		"one":          {[]span{in("a")}, "1 span of apiserver in 1 trace"},
+		"one trace":    {[]span{in("a"), in("a")}, "2 spans of apiserver in 1 trace"},
+		"linked":       {[]span{in("a"), in("b", "a")}, "2 spans of apiserver in 2 traces, linked"},
+		"not linked":   {[]span{in("a"), in("b")}, "2 spans of apiserver in 2 traces, not linked"},
+		"to elsewhere": {[]span{in("a"), in("b", "c")}, "2 spans of apiserver in 2 traces, not linked"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := describeTrace(tt.spans); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
