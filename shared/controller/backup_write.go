@@ -69,9 +69,11 @@ func (r *Reconciler) liveCronJob(
 	var live batchv1.CronJob
 	key := client.ObjectKey{Namespace: instance.Namespace, Name: names.Backup(instance.Name)}
 	switch err := reader.Get(ctx, key, &live); {
-	case client.IgnoreNotFound(err) != nil:
+	case apierrors.IsNotFound(err):
+		return nil, nil
+	case err != nil:
 		return nil, fmt.Errorf("could not read CronJob %s: %w", key.Name, err)
-	case err != nil || !metav1.IsControlledBy(&live, instance):
+	case !metav1.IsControlledBy(&live, instance):
 		return nil, nil
 	}
 	return &live, nil
