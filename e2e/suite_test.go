@@ -47,6 +47,7 @@ var _ = Describe("Duet", func() {
 				if i == 0 {
 					behaviourSpecs(site, behaviour.Rows())
 					badInputSpecs(site)
+					mutationSpecs(site)
 				} else {
 					// What the slow rows look at is the work of the control plane's controllers, and bad input is met by
 					// the same code in every profile.
