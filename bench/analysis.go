@@ -9,11 +9,11 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
-	"github.com/duet-api/duet/bench/arm"
 	"github.com/duet-api/duet/bench/load"
 	"github.com/duet-api/duet/bench/measure"
 	"github.com/duet-api/duet/bench/report"
 	"github.com/duet-api/duet/bench/stats"
+	"github.com/duet-api/duet/shared/install"
 )
 
 // Analyse derives summaries, comparisons and warnings from the rows, replacing those that are there.
@@ -153,7 +153,7 @@ func compare(b *report.Bench, scenario string, metric report.Metric) []report.Co
 				role = report.Noise
 			case test.Repeats != "" || base.Repeats != "":
 				continue
-			case test.Form != arm.BuiltIn && base.Form != arm.BuiltIn:
+			case first(b, test) && first(b, base):
 				role = report.Primary
 			}
 			each := stats.Ratios(series(b, scenario, test, metric), series(b, scenario, base, metric))
@@ -176,6 +176,17 @@ func compare(b *report.Bench, scenario string, metric report.Metric) []report.Co
 		out[i].Verdict, out[i].Margin = stats.Judge(out[i].Ratio, floor), stats.Margin(out[i].Ratio, floor)
 	}
 	return out
+}
+
+// first is whether an arm is the one that stands for its form: the first of one of the two forms. The others show what
+// the difference between those two is made of.
+func first(b *report.Bench, a report.Arm) bool {
+	for _, other := range b.Arms {
+		if other.Form == a.Form {
+			return other.Name == a.Name && (a.Form == install.CRD || a.Form == install.Aggregated)
+		}
+	}
+	return false
 }
 
 // correct the claims for their number: of many comparisons some clear the floor by chance. The comparisons of a role are

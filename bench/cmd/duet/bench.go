@@ -6,28 +6,104 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/cli-runtime/pkg/printers"
 
 	"github.com/duet-api/duet/bench"
+	"github.com/duet-api/duet/bench/compare"
+	"github.com/duet-api/duet/bench/lineup"
 	"github.com/duet-api/duet/bench/report"
+	"github.com/duet-api/duet/bench/scenario"
 )
 
 func newBenchCommand(streams genericiooptions.IOStreams) *cobra.Command {
+	options := compare.Options{Forms: forms, Progress: streams.ErrOut}
+	var profile string
+	var arms, scenarios []string
 	cmd := &cobra.Command{
 		Use:     "bench",
 		GroupID: groupComparison,
-		Short:   "Compare finished runs, and hold one against goals",
-		Long: `Work with the benchmarks of finished runs, which are directories below out/ with a results.json. "duet compare"
-makes them.`,
+		Short:   "Measure the forms against each other and against their limits; compare runs; hold one against goals",
+		Long: `Start the control planes that the arms need, measure every scenario on every arm, round by round in turn, and write a
+report: report.html, report.md, results.json, and bench.txt for benchstat, results.csv and perfdash.json.
+
+Everything runs on this machine and is stopped at the end, also after Ctrl-C, which keeps the finished rounds.
+
+The arms, and why each is there:
+` + describeArms() + `
+The scenarios:
+` + describeScenarios(),
+		Example: `  duet bench
+  duet bench --profile smoke --arm crd --arm crd-again --arm aggregated
+  duet bench --scenario get-one --scenario list-500 --arm crd --arm crd-hop --arm aggregated --arm aggregated-direct
+  duet bench compare out/20260101-100000 out/20260101-110000
+  duet bench gate out/20260101-110000`,
 	}
-	cmd.Example = `  duet bench compare out/20260101-100000 out/20260101-110000
-  duet bench gate out/20260101-110000`
 	needsCommand(cmd)
+	unknown := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return unknown(cmd, args)
+		}
+		var err error
+		if options.Bench, err = scenario.ProfileNamed(profile); err != nil {
+			return usagef(cmd, "%w", err)
+		}
+		if options.Arms, err = lineup.Named(arms...); err != nil {
+			return usagef(cmd, "%w", err)
+		}
+		if options.Scenarios, err = scenario.Named(scenarios...); err != nil {
+			return usagef(cmd, "%w", err)
+		}
+		options.Flags = map[string]string{
+			"profile": profile, "seed": strconv.FormatUint(options.Seed, 10), "arm": strings.Join(arms, ","),
+			"scenario": strings.Join(scenarios, ","),
+		}
+		options.Command = fmt.Sprintf("duet bench --profile %s --seed %d --arm %s --scenario %s", profile, options.Seed,
+			strings.Join(arms, ","), strings.Join(scenarios, ","))
+		run, dir, err := compare.Run(cmd.Context(), options)
+		if dir == "" {
+			return err
+		}
+		return errors.Join(err, report.Summary(streams.Out, run, report.PathsIn(dir)))
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&profile, "profile", "quick", "how much to measure: "+benchProfiles())
+	flags.StringSliceVar(&arms, "arm", lineup.Default(), "what to measure (repeatable)")
+	flags.StringSliceVar(&scenarios, "scenario", scenarioNames(), "which operations (repeatable)")
+	flags.Uint64Var(&options.Seed, "seed", 1, "decides the objects and the order of the measurements")
+	flags.StringVar(&options.Out, "out", "out", "directory that gets a directory for the run")
+	flags.BoolVar(&options.Keep, "keep", false, "keep the control planes' data beside the report")
 	cmd.AddCommand(newBenchCompareCommand(streams), newBenchGateCommand(streams))
 	return cmd
+}
+
+func describeArms() string {
+	var text strings.Builder
+	for _, entry := range lineup.Entries() {
+		fmt.Fprintf(&text, "  %-20s %s\n", entry.Name, entry.Why)
+	}
+	return text.String()
+}
+
+func describeScenarios() string {
+	var text strings.Builder
+	for _, s := range scenario.All() {
+		fmt.Fprintf(&text, "  %-20s %s (%s)\n", s.Name, s.Title, s.Loop)
+	}
+	return text.String()
+}
+
+func scenarioNames() []string {
+	var names []string
+	for _, s := range scenario.All() {
+		names = append(names, s.Name)
+	}
+	return names
 }
 
 func newBenchCompareCommand(streams genericiooptions.IOStreams) *cobra.Command {
