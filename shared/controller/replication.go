@@ -96,7 +96,7 @@ func pauseAfter(servers map[int]*server) time.Duration {
 			pause = lookAgain
 		}
 		moves := s.verdict.reason == ReasonReplicaStarting || s.verdict.reason == ReasonReplicaRebuilding
-		if moves || s.verdict.step != stepNone {
+		if moves || s.verdict.step != stepNone || database.IsAccessDenied(s.failed) {
 			pause = lookSoon
 		}
 	}
@@ -204,7 +204,7 @@ func (r *Reconciler) endRotation(
 	each(servers, func(s *server) {
 		ctx, cancel := context.WithTimeout(ctx, visit)
 		defer cancel()
-		s.failed = errors.Join(s.failed, s.session.DiscardOldPassword(ctx))
+		s.failed = errors.Join(s.failed, r.discard(ctx, instance, f, s))
 	})
 	for _, s := range servers {
 		if s.failed != nil {
@@ -213,6 +213,19 @@ func (r *Reconciler) endRotation(
 	}
 	log.FromContext(ctx).Info("every server has the newest root password")
 	return r.forgetEarlier(ctx, instance, f.accounts)
+}
+
+// discard leaves a server with one password. Which of two it was logged in to with, a server does not tell; so the login
+// is tried again, and if the newest one was discarded, the next pass finds the other one and changes it.
+func (r *Reconciler) discard(ctx context.Context, instance *v1.MySQLInstance, f facts, s *server) error {
+	if err := s.session.DiscardOldPassword(ctx); err != nil {
+		return err
+	}
+	again, err := r.Dialer.Dial(ctx, targetOf(instance, f, s.pod))
+	if err != nil {
+		return err
+	}
+	return again.Close()
 }
 
 // tendSettings brings the settings that need no restart into force.

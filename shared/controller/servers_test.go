@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,8 +22,8 @@ type fakeServers struct {
 	servers map[string]*fakeServer
 	// heard are the changes made to servers, as "address call".
 	heard []string
-	// fail, if set, may fail a call before it is done.
-	fail func(call string) error
+	// before and after, if set, may fail a call before or after it is done.
+	before, after func(call string) error
 }
 
 // fakeServer behaves as a server does, as far as the controller can tell. Its transactions are a list of names.
@@ -70,12 +71,15 @@ func (s *fakeSession) change(call string, do func()) error {
 	defer s.net.mutex.Unlock()
 	text := s.address + " " + call
 	s.net.heard = append(s.net.heard, text)
-	if s.net.fail != nil {
-		if err := s.net.fail(text); err != nil {
+	if s.net.before != nil {
+		if err := s.net.before(text); err != nil {
 			return err
 		}
 	}
 	do()
+	if s.net.after != nil {
+		return s.net.after(text)
+	}
 	return nil
 }
 
@@ -124,7 +128,7 @@ func (s *fakeSession) Follow(_ context.Context, source database.Source) error {
 			Behind: new(time.Duration),
 		}
 		for _, primary := range s.net.servers {
-			if primary.source != nil {
+			if host, _, _ := strings.Cut(source.Host, "."); primary.address != host && s.net.servers[source.Host] != primary {
 				continue
 			}
 			if primary.account != source.Password {
@@ -163,7 +167,7 @@ func (s *fakeSession) Donate(context.Context) error { return s.change("donate", 
 func (s *fakeSession) Clone(_ context.Context, source database.Source) error {
 	return s.change("clone "+source.Host, func() {
 		for _, primary := range s.net.servers {
-			if primary.source == nil && primary != s.fakeServer {
+			if host, _, _ := strings.Cut(source.Host, "."); primary.address == host {
 				s.data, s.schemas = slices.Clone(primary.data), slices.Clone(primary.schemas)
 			}
 		}

@@ -35,8 +35,8 @@ func (f Flavor) mysqlSince(release string) bool {
 	return f.Product == MySQL && f.parsed.AtLeast(version.MustParseGeneric(release))
 }
 
-// parseFlavor reads what a server says about itself: version() and @@version_comment.
-func parseFlavor(text, comment string) (Flavor, error) {
+// ParseFlavor reads what a server says about itself: version() and @@version_comment.
+func ParseFlavor(text, comment string) (Flavor, error) {
 	f := Flavor{Product: MySQL}
 	if strings.Contains(text+comment, "MariaDB") || strings.Contains(strings.ToLower(comment), "mariadb") {
 		f.Product = MariaDB

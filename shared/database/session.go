@@ -25,7 +25,7 @@ func open(ctx context.Context, db *sql.DB, user string) (*session, error) {
 	err := db.QueryRowContext(ctx, selectVersion).Scan(&version, &comment)
 	var flavor Flavor
 	if err == nil {
-		flavor, err = parseFlavor(version, comment)
+		flavor, err = ParseFlavor(version, comment)
 	}
 	if err != nil {
 		_ = db.Close() // the first error says more

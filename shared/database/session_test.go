@@ -28,7 +28,7 @@ func TestFlavor(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := parseFlavor(test.version, test.comment)
+			got, err := ParseFlavor(test.version, test.comment)
 			if (err != nil) != test.wantErr {
 				t.Fatalf("got error %v", err)
 			}
