@@ -43,7 +43,7 @@ var _ = Describe("The log subresource", func() {
 
 	It("reads the last lines, and follows", func(ctx context.Context) {
 		create(ctx, namespace, newInstance("db"))
-		newServer(ctx, namespace, "db", nil)
+		newServer(ctx, namespace, nil)
 		writeLog("the first")
 		writeLog("the last")
 		one := int64(1)
@@ -66,7 +66,7 @@ var _ = Describe("The log subresource", func() {
 
 	It("goes over a WebSocket as well, for browsers", func(ctx context.Context) {
 		create(ctx, namespace, newInstance("db"))
-		newServer(ctx, namespace, "db", nil)
+		newServer(ctx, namespace, nil)
 		writeLog("for a browser")
 		transport, holder, err := websocket.RoundTripperFor(admin)
 		Expect(err).NotTo(HaveOccurred())
@@ -87,7 +87,7 @@ var _ = Describe("The log subresource", func() {
 
 	It("is a right of its own, and enough", func(ctx context.Context) {
 		create(ctx, namespace, newInstance("db"))
-		newServer(ctx, namespace, "db", nil)
+		newServer(ctx, namespace, nil)
 		user := userWith(ctx, namespace, "get", "mysqlinstances/log")
 		Eventually(func() error {
 			_, err := logOf(user, namespace, &v1.MySQLInstanceLogOptions{}).DoRaw(ctx)
@@ -99,7 +99,7 @@ var _ = Describe("The log subresource", func() {
 
 	It("does not read the log of a pod that only has the name of a server", func(ctx context.Context) {
 		create(ctx, namespace, newInstance("db"))
-		newServer(ctx, namespace, "db", func(pod *corev1.Pod) { pod.Labels = map[string]string{"app": "vault"} })
+		newServer(ctx, namespace, func(pod *corev1.Pod) { pod.Labels = map[string]string{"app": "vault"} })
 		err := logOf(client, namespace, &v1.MySQLInstanceLogOptions{}).Do(ctx).Error()
 		Expect(err).To(MatchError(ContainSubstring(`could not find server 0: pods "db-0" not found`)))
 		Expect(err).To(MatchError(apierrors.IsNotFound, "IsNotFound"))
@@ -124,7 +124,7 @@ var _ = Describe("The log subresource", func() {
 	// Serial: the server is away for a moment.
 	It("ends with the server, which does not wait for those who listen", Serial, func(ctx context.Context) {
 		create(ctx, namespace, newInstance("db"))
-		newServer(ctx, namespace, "db", nil)
+		newServer(ctx, namespace, nil)
 		stream, err := logOf(client, namespace, &v1.MySQLInstanceLogOptions{Follow: true}).Stream(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		defer stream.Close()

@@ -50,11 +50,11 @@ func clientOf(user string) versioned.Interface {
 	return theirs
 }
 
-// newServer makes the pod of a server, as the StatefulSet would. The suite has no controller.
-func newServer(ctx context.Context, namespace, instance string, change func(*corev1.Pod)) {
+// newServer makes the pod of the first server of db, as the StatefulSet would. The suite has no controller.
+func newServer(ctx context.Context, namespace string, change func(*corev1.Pod)) {
 	GinkgoHelper()
 	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: names.Server(instance, 0), Labels: names.Labels(instance)},
+		ObjectMeta: metav1.ObjectMeta{Name: names.Server("db", 0), Labels: names.Labels("db")},
 		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: names.ServerContainer, Image: "mysql"}}},
 	}
 	if change != nil {
@@ -76,7 +76,7 @@ var _ = Describe("The metrics subresource", func() {
 		instance := newInstance("db")
 		instance.Spec.Replicas = ptr.To(int32(2))
 		created := create(ctx, namespace, instance)
-		newServer(ctx, namespace, "db", nil) // nothing listens there
+		newServer(ctx, namespace, nil) // nothing listens there
 
 		metrics, err := client.MysqlV1().MySQLInstances(namespace).GetMetrics(ctx, "db", metav1.GetOptions{})
 		Expect(err).NotTo(HaveOccurred())

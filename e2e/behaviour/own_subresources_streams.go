@@ -51,10 +51,10 @@ var streamRows = []Row{
 // trickling begins to send an object, and sends no more of it until it was answered.
 func (s *Subject) trickling(ctx context.Context, path string) (*wire.Answer, error) {
 	body, rest := io.Pipe()
-	begun := make(chan error, 1)
+	begun := make(chan struct{})
 	go func() {
-		_, err := io.WriteString(rest, "{")
-		begun <- err
+		defer close(begun)
+		_, _ = io.WriteString(rest, "{") // It fails if the answer comes before anybody reads.
 	}()
 	answer, err := s.post(ctx, path, body)
 	// Whoever still wants the body is told that it does not come.

@@ -30,7 +30,7 @@ type REST struct{}
 var (
 	_ rest.Storage              = REST{}
 	_ rest.Scoper               = REST{}
-	_ rest.Creater              = REST{}
+	_ rest.Creater              = REST{} //nolint:misspell // the library's spelling
 	_ rest.SingularNameProvider = REST{}
 )
 
