@@ -20,7 +20,7 @@ import (
 func adoptionSpecs(open func(context.Context) *stage) {
 	It("is adopted by another controller without a write", func(ctx context.Context) {
 		s := open(ctx)
-		s.create(ctx, replicas(2), backup("0 3 * * *", "1Gi"), windowClosed)
+		s.create(ctx, replicas(2), nightly("1Gi"), windowClosed)
 		s.awaitReady(ctx)
 		pods := s.world(ctx, Default).Pods
 		before := s.versions(ctx)

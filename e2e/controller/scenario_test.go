@@ -84,9 +84,10 @@ func version(v string) edit { return func(i *v1.MySQLInstance) { i.Spec.Version 
 
 func power(state v1.PowerState) edit { return func(i *v1.MySQLInstance) { i.Spec.PowerState = state } }
 
-func backup(schedule, size string) edit {
+// nightly asks for a backup every night, with a volume for them.
+func nightly(size string) edit {
 	return func(i *v1.MySQLInstance) {
-		i.Spec.Backup = &v1.Backup{Schedule: schedule, Storage: v1.Storage{VolumeSize: resource.MustParse(size)}}
+		i.Spec.Backup = &v1.Backup{Schedule: "0 3 * * *", Storage: v1.Storage{VolumeSize: resource.MustParse(size)}}
 	}
 }
 

@@ -184,7 +184,7 @@ var scenarios = []scenario{
 	},
 	{
 		name:   "gets a schedule for its backups, with a volume of their own",
-		change: editing(backup("0 3 * * *", "3Gi")),
+		change: editing(nightly("3Gi")),
 		done: func(ctx context.Context, g Gomega, s *stage, _ world) {
 			s.ready(ctx, g)
 			key := client.ObjectKey{Namespace: s.namespace, Name: names.Backup(instanceName)}
@@ -203,7 +203,7 @@ var scenarios = []scenario{
 	},
 	{
 		name: "says when its last backup ended",
-		spec: []edit{backup("0 3 * * *", "1Gi")},
+		spec: []edit{nightly("1Gi")},
 		change: func(ctx context.Context, s *stage) {
 			s.kubectl(ctx, "create", "job", "first", "--from=cronjob/"+names.Backup(instanceName))
 		},
@@ -220,7 +220,7 @@ var scenarios = []scenario{
 	},
 	{
 		name:   "gives up its schedule for backups, and keeps what they are in",
-		spec:   []edit{backup("0 3 * * *", "1Gi")},
+		spec:   []edit{nightly("1Gi")},
 		change: editing(func(i *v1.MySQLInstance) { i.Spec.Backup = nil }),
 		done: func(ctx context.Context, g Gomega, s *stage, _ world) {
 			s.ready(ctx, g)
