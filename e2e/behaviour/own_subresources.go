@@ -18,8 +18,8 @@ import (
 var ownSubresourceRows = []Row{
 	{
 		ID: "D5", Group: Subresource, Title: "Subresources of one's own",
-		Why: "Start a backup now, restart: verbs, each a right of its own. With a CustomResourceDefinition they become " +
-			"fields and annotations, and whoever may write those may write the rest as well.",
+		Why: "To start a backup or a restart is a verb with a right of its own; as a field or an annotation of a custom " +
+			"resource, it goes to whoever may write the rest of it as well.",
 		Source: "custom-resources, Other subresources; kubernetes#72637 (open)", Flag: Documented,
 		Expect: Expectation{
 			CRD: "restart 404 NotFound, not asked for; backup 404 NotFound, no Job; no such service 404 NotFound",
