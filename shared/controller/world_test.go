@@ -14,6 +14,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/meta/testrestmapper"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -40,9 +41,15 @@ type world struct {
 	before, after func(write string) error
 }
 
+// The types are the same in every world, and take longer to put together than most tests take.
+var (
+	testScheme = NewScheme()
+	testMapper = testrestmapper.TestOnlyStaticRESTMapper(testScheme)
+)
+
 func newWorld(t *testing.T, objects ...client.Object) *world {
 	w := &world{t: t, recorder: events.NewFakeRecorder(1000)}
-	w.server = fake.NewClientBuilder().WithScheme(NewScheme()).WithObjects(objects...).
+	w.server = fake.NewClientBuilder().WithScheme(testScheme).WithRESTMapper(testMapper).WithObjects(objects...).
 		WithStatusSubresource(&v1.MySQLInstance{}).WithReturnManagedFields().Build()
 	w.reconciler = &Reconciler{
 		Client: interceptor.NewClient(w.server, interceptor.Funcs{
