@@ -23,7 +23,8 @@ type facts struct {
 	certificate certificateFacts
 	// set is the live StatefulSet; nil before there is one.
 	set *appsv1.StatefulSet
-	// claimTemplates of the live StatefulSet; empty before there is one.
+	// claimTemplates of the live StatefulSet; empty before there is one, and while it goes: the next one is free to have
+	// others.
 	claimTemplates []*corev1ac.PersistentVolumeClaimApplyConfiguration
 	// pods by ordinal.
 	pods map[int]*corev1.Pod
@@ -75,8 +76,11 @@ func (r *Reconciler) gatherFacts(ctx context.Context, instance *v1.MySQLInstance
 	return f, err
 }
 
+// liveClaimTemplates are none of a StatefulSet that is being deleted. It may be gone when the children are written, and
+// one made of its templates would have to be deleted again at once, before the garbage collector knows the pods that it
+// adopted: it would delete them.
 func liveClaimTemplates(set *appsv1.StatefulSet) ([]*corev1ac.PersistentVolumeClaimApplyConfiguration, error) {
-	if set == nil {
+	if set == nil || set.DeletionTimestamp != nil {
 		return nil, nil
 	}
 	templates := make([]*corev1ac.PersistentVolumeClaimApplyConfiguration, 0, len(set.Spec.VolumeClaimTemplates))

@@ -71,6 +71,36 @@ func TestVolumesGrow(t *testing.T) {
 }
 
 // TestGrowthLeavesHeldChangesAlone: a StatefulSet that is made anew is the one that was deleted, whatever waits.
+// TestAStatefulSetThatGoesHandsDownNoTemplates: it may be gone by the time the next one is made.
+func TestAStatefulSetThatGoesHandsDownNoTemplates(t *testing.T) {
+	small := &appsv1.StatefulSet{Spec: appsv1.StatefulSetSpec{VolumeClaimTemplates: []corev1.PersistentVolumeClaim{{
+		ObjectMeta: metav1.ObjectMeta{Name: dataVolume},
+		Spec: corev1.PersistentVolumeClaimSpec{Resources: corev1.VolumeResourceRequirements{
+			Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("10Gi")}}},
+	}}}}
+	going := small.DeepCopy()
+	going.DeletionTimestamp = &metav1.Time{}
+	for name, tc := range map[string]struct {
+		set  *appsv1.StatefulSet
+		want string
+	}{
+		"one that stays": {small, "10Gi"},
+		"one that goes":  {going, "20Gi"},
+		"none":           {nil, "20Gi"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			templates, err := liveClaimTemplates(tc.set)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := claimTemplates(newInstance(twentyGi), facts{claimTemplates: templates})[0].Spec.Resources.Requests
+			if size := got.Storage().String(); size != tc.want {
+				t.Errorf("the next StatefulSet makes volumes of %s, want %s", size, tc.want)
+			}
+		})
+	}
+}
+
 func TestGrowthLeavesHeldChangesAlone(t *testing.T) {
 	c := newCluster(newWorld(t, newInstance(two, closed)))
 	c.change(func(i *v1.MySQLInstance) { twentyGi(i); i.Spec.Version = "8.4.4" })
