@@ -30,6 +30,15 @@ build: ## Build duet and the programs it runs into bin/
 	@mkdir -p $(BIN)
 	@for p in $(PROGRAMS); do echo "building bin/$${p%%=*}"; go build -trimpath -o $(BIN)/$${p%%=*} $${p#*=}; done
 
+.PHONY: matrix
+matrix: build ## Look at every behaviour on both forms, and write a report to out/
+	$(DUET) matrix
+
+.PHONY: comparison
+comparison: build ## Write docs/comparison.md from a run of every behaviour row
+	$(DUET) matrix -o comparison > docs/comparison.md.new
+	mv docs/comparison.md.new docs/comparison.md
+
 .PHONY: up
 up: build ## Start a control plane on this machine
 	$(DUET) up

@@ -48,7 +48,7 @@ func check(result behaviour.Result) {
 func fast(rows []behaviour.Row) []behaviour.Row {
 	var quick []behaviour.Row
 	for _, row := range rows {
-		if !row.Slow() {
+		if !row.Slow() && !row.Disruptive() {
 			quick = append(quick, row)
 		}
 	}
