@@ -108,12 +108,14 @@ func repairSpecs(s *stage) {
 	It("go back to the primary after somebody gave a replica another source", func(ctx context.Context) {
 		s.exec(ctx, 1, stop, words("CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.99.99.99'",
 			"CHANGE MASTER TO MASTER_HOST = '127.99.99.99'"), start)
+		s.nudge(ctx)
 		s.replicates(ctx, 1, 11)
 		s.awaitReady(ctx)
 	})
 
 	It("go back to the primary after somebody made a replica a server of its own", func(ctx context.Context) {
 		s.exec(ctx, 1, stop, words("RESET REPLICA ALL", "RESET SLAVE ALL"), "SET GLOBAL read_only = OFF")
+		s.nudge(ctx)
 		s.replicates(ctx, 1, 12)
 		Eventually(s.query(1, "SELECT @@GLOBAL.read_only")).WithContext(ctx).Should(Equal("1"))
 		s.awaitReady(ctx)
@@ -121,6 +123,7 @@ func repairSpecs(s *stage) {
 
 	It("make the primary writable again", func(ctx context.Context) {
 		s.exec(ctx, 0, "SET GLOBAL read_only = ON")
+		s.nudge(ctx)
 		Eventually(s.query(0, "SELECT @@GLOBAL.read_only")).WithContext(ctx).Should(Equal("0"))
 		s.replicates(ctx, 1, 13)
 	})
@@ -128,6 +131,7 @@ func repairSpecs(s *stage) {
 	It("get the replication account's password right again", func(ctx context.Context) {
 		s.exec(ctx, 0, "SET sql_log_bin = 0", "ALTER USER 'duet_replication'@'%' IDENTIFIED BY 'wrong'")
 		s.exec(ctx, 1, stop, start)
+		s.nudge(ctx)
 		s.replicates(ctx, 1, 14)
 		s.awaitReady(ctx)
 	})
@@ -144,12 +148,14 @@ func repairSpecs(s *stage) {
 	It("leave alone what only a replica has, and say so", func(ctx context.Context) {
 		s.exec(ctx, 1, words("SET GLOBAL super_read_only = OFF", "SELECT 1"), "CREATE DATABASE precious",
 			"CREATE TABLE precious.t (id INT PRIMARY KEY)", "INSERT INTO precious.t VALUES (1)")
+		s.nudge(ctx)
 		s.await(ctx, v1.ConditionReplicating, "False ReplicaDiverged: pod db-1 has transactions that the primary does not have")
 		Eventually(s.role(1)).WithContext(ctx).Should(BeEmpty())
 		Consistently(s.query(1, "SELECT COUNT(*) FROM precious.t")).WithContext(ctx).WithTimeout(5 * time.Second).
 			WithPolling(time.Second).Should(Equal("1"))
 		// What the message asks for.
 		s.exec(ctx, 1, words("SET GLOBAL super_read_only = OFF", "SELECT 1"), "DROP DATABASE precious", "DROP DATABASE shop")
+		s.nudge(ctx)
 		s.replicates(ctx, 1, 22)
 		s.awaitReady(ctx)
 	})
@@ -186,9 +192,11 @@ func repairSpecs(s *stage) {
 		pod, err := s.pod(ctx, 1)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(s.site.Plane.Runner().Pause(ctx, processOf(pod))).To(Succeed())
+		s.nudge(ctx)
 		s.await(ctx, v1.ConditionReplicating, "False ServersUnreachable: pod db-1 could not be reached")
 		Expect(s.as(ctx, 0, func(db *sql.DB) error { return db.PingContext(ctx) })).To(Succeed())
 		Expect(s.site.Plane.Runner().Resume(ctx, processOf(pod))).To(Succeed())
+		s.nudge(ctx)
 		s.awaitReady(ctx)
 		s.replicates(ctx, 1, 25)
 	})

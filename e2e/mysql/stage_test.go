@@ -76,6 +76,16 @@ func (s *stage) edit(ctx context.Context, change func(*v1.MySQLInstanceSpec)) {
 	Expect(s.Patch(ctx, instance, client.MergeFrom(before))).To(Succeed())
 }
 
+// nudge makes the controller look at the instance now, and not only within its 15 s.
+func (s *stage) nudge(ctx context.Context) {
+	GinkgoHelper()
+	instance, err := s.instance(ctx)
+	Expect(err).NotTo(HaveOccurred())
+	before := instance.DeepCopy()
+	metav1.SetMetaDataAnnotation(&instance.ObjectMeta, "example.com/nudge", time.Now().Format(time.RFC3339Nano))
+	Expect(s.Patch(ctx, instance, client.MergeFrom(before))).To(Succeed())
+}
+
 // condition of the newest generation, as "Status Reason: message".
 func (s *stage) condition(kind string) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
@@ -145,8 +155,13 @@ func (s *stage) rootPassword(ctx context.Context) (string, error) {
 	return s.secret(ctx, ref.Name, ref.Key)
 }
 
-// open a server as a user.
-func (s *stage) connect(ctx context.Context, ordinal int, user, password string) (*sql.DB, error) {
+// unencrypted makes a connection that is not.
+func unencrypted(config *mysql.Config) { config.TLSConfig = "" }
+
+// connect to a server as a user.
+func (s *stage) connect(
+	ctx context.Context, ordinal int, user, password string, options ...func(*mysql.Config),
+) (*sql.DB, error) {
 	pod, err := s.pod(ctx, ordinal)
 	if err != nil {
 		return nil, err
@@ -156,6 +171,9 @@ func (s *stage) connect(ctx context.Context, ordinal int, user, password string)
 	config.User, config.Passwd, config.Timeout, config.MultiStatements = user, password, 2*time.Second, true
 	config.TLSConfig = "preferred"
 	config.Logger = &mysql.NopLogger{}
+	for _, option := range options {
+		option(config)
+	}
 	connector, err := mysql.NewConnector(config)
 	if err != nil {
 		return nil, err

@@ -73,6 +73,8 @@ var _ = Describe("Real servers", func() {
 			accountSpecs(s)
 			settingSpecs(s)
 			lifeSpecs(s)
+			encryptionSpecs(s)
+			backupSpecs(s)
 		})
 	}
 })

@@ -14,6 +14,7 @@ import (
 
 	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 	"github.com/duet-api/duet/shared/backup"
+	"github.com/duet-api/duet/shared/database"
 )
 
 // withBackup asks for backups at night.
@@ -60,7 +61,7 @@ func TestBackupScripts(t *testing.T) {
 
 // TestAccountsOfTheControllerAreNotSaved: restored with an old password, they would lock it out.
 func TestAccountsOfTheControllerAreNotSaved(t *testing.T) {
-	for _, account := range []string{rootUser, replicationUser} {
+	for _, account := range []string{database.RootUser, replicationUser} {
 		if !strings.Contains(backup.Scripts()[backup.Script], "'"+account+"'") {
 			t.Errorf("%s does not leave %s out", backup.Script, account)
 		}

@@ -53,11 +53,12 @@ type server struct {
 // tendServers looks after the servers of an instance over SQL. It returns what it found by ordinal, and when to look
 // again. An error is one of the API server: what goes wrong with a server is in the report about it.
 func (r *Reconciler) tendServers(
-	ctx context.Context, instance *v1.MySQLInstance, f facts, o observation,
+	ctx context.Context, instance *v1.MySQLInstance, did pass, o observation,
 ) (map[int]*server, time.Duration, error) {
 	if r.Dialer == nil {
 		return nil, 0, nil
 	}
+	in := accessOf(did)
 	servers := map[int]*server{}
 	for ordinal := range int(wantedServers(instance)) {
 		if pod := o.pods[ordinal]; pod != nil && runs(pod) {
@@ -65,7 +66,7 @@ func (r *Reconciler) tendServers(
 		}
 	}
 	r.memories.keep(client.ObjectKeyFromObject(instance), servers)
-	each(servers, func(s *server) { r.open(ctx, instance, f, s) })
+	each(servers, func(s *server) { r.open(ctx, instance, in, s) })
 	defer func() {
 		for _, s := range servers {
 			if s.session != nil {
@@ -73,13 +74,13 @@ func (r *Reconciler) tendServers(
 			}
 		}
 	}()
-	r.tendReplication(ctx, instance, f, servers)
+	r.tendReplication(ctx, instance, in, servers)
 	each(servers, func(s *server) { r.tendSettings(ctx, instance, s) })
 	r.Metrics.observeServers(instance, servers)
 
 	err := r.markPods(ctx, instance, o, servers)
-	if len(f.accounts.earlier) > 0 && err == nil {
-		err = r.endRotation(ctx, instance, f, o, servers)
+	if len(in.accounts.earlier) > 0 && err == nil {
+		err = r.endRotation(ctx, instance, in, o, servers)
 	}
 	return servers, pauseAfter(servers), err
 }
@@ -116,7 +117,7 @@ func each(servers map[int]*server, do func(*server)) {
 }
 
 // open logs in to a server and reads its state. A server that has an earlier root password gets the newest one.
-func (r *Reconciler) open(ctx context.Context, instance *v1.MySQLInstance, f facts, s *server) {
+func (r *Reconciler) open(ctx context.Context, instance *v1.MySQLInstance, in access, s *server) {
 	if cloning := r.memories.of(instance, s).cloning(); cloning != "" {
 		s.judged, s.verdict = true, verdict{reason: ReasonReplicaRebuilding, message: cloning}
 		s.unreachable = "it is being made anew"
@@ -124,7 +125,7 @@ func (r *Reconciler) open(ctx context.Context, instance *v1.MySQLInstance, f fac
 	}
 	ctx, cancel := context.WithTimeout(ctx, visit)
 	defer cancel()
-	session, err := r.login(ctx, instance, f, s.pod)
+	session, err := r.login(ctx, in, s.pod)
 	if err == nil {
 		s.state, err = session.State(ctx)
 		if err != nil {
@@ -141,15 +142,13 @@ func (r *Reconciler) open(ctx context.Context, instance *v1.MySQLInstance, f fac
 }
 
 // login tries the newest password first and then those that the server may still have.
-func (r *Reconciler) login(
-	ctx context.Context, instance *v1.MySQLInstance, f facts, pod *corev1.Pod,
-) (database.Server, error) {
-	target := targetOf(instance, f, pod)
+func (r *Reconciler) login(ctx context.Context, in access, pod *corev1.Pod) (database.Server, error) {
+	target := in.targetOf(pod)
 	session, err := r.Dialer.Dial(ctx, target)
 	if !database.IsAccessDenied(err) {
 		return session, err
 	}
-	for _, earlier := range f.accounts.earlier {
+	for _, earlier := range in.accounts.earlier {
 		target.Password = earlier
 		old, tried := r.Dialer.Dial(ctx, target)
 		if database.IsAccessDenied(tried) {
@@ -158,23 +157,37 @@ func (r *Reconciler) login(
 		if tried != nil {
 			return nil, tried
 		}
-		changed := old.SetRootPassword(ctx, f.accounts.root)
+		changed := old.SetRootPassword(ctx, in.accounts.root)
 		_ = old.Close() // nothing more is asked of it
 		if changed != nil {
 			return nil, changed
 		}
 		log.FromContext(ctx).Info("changed the root password of a server", "pod", pod.Name)
-		return r.Dialer.Dial(ctx, targetOf(instance, f, pod))
+		return r.Dialer.Dial(ctx, in.targetOf(pod))
 	}
 	return nil, err
 }
 
-func targetOf(instance *v1.MySQLInstance, f facts, pod *corev1.Pod) database.Target {
-	var authority []byte
-	if servesCertificate(instance) {
-		authority = f.certificate.authority
+// access is what it takes to get into the servers, and to let them into each other.
+type access struct {
+	accounts accounts
+	// mode that the servers were started with.
+	mode v1.TLSMode
+	// authority that signed their certificates, in PEM; empty if there is none.
+	authority []byte
+}
+
+// accessOf the servers as they are now: a change of spec.tls that waits for the maintenance window is none yet.
+func accessOf(did pass) access {
+	in := access{accounts: did.facts.accounts, mode: did.plan.rollout.tlsMode()}
+	if did.plan.rollout.authority() != "" {
+		in.authority = did.facts.certificate.authority
 	}
-	return database.TargetOf(instance, pod.Status.PodIP, f.accounts.root, authority)
+	return in
+}
+
+func (in access) targetOf(pod *corev1.Pod) database.Target {
+	return database.TargetOf(in.mode, pod.Status.PodIP, in.accounts.root, in.authority)
 }
 
 // withoutPorts is an error's text without the ports of this side, which are others each time: a condition with them
@@ -190,7 +203,7 @@ func withoutPorts(err error) string {
 
 // endRotation forgets the earlier passwords once every volume was seen with the newest one.
 func (r *Reconciler) endRotation(
-	ctx context.Context, instance *v1.MySQLInstance, f facts, o observation, servers map[int]*server,
+	ctx context.Context, instance *v1.MySQLInstance, in access, o observation, servers map[int]*server,
 ) error {
 	for ordinal := range o.claims {
 		if s := servers[ordinal]; s == nil || s.session == nil {
@@ -204,7 +217,7 @@ func (r *Reconciler) endRotation(
 	each(servers, func(s *server) {
 		ctx, cancel := context.WithTimeout(ctx, visit)
 		defer cancel()
-		s.failed = errors.Join(s.failed, r.discard(ctx, instance, f, s))
+		s.failed = errors.Join(s.failed, r.discard(ctx, in, s))
 	})
 	for _, s := range servers {
 		if s.failed != nil {
@@ -212,16 +225,16 @@ func (r *Reconciler) endRotation(
 		}
 	}
 	log.FromContext(ctx).Info("every server has the newest root password")
-	return r.forgetEarlier(ctx, instance, f.accounts)
+	return r.forgetEarlier(ctx, instance, in.accounts)
 }
 
 // discard leaves a server with one password. Which of two it was logged in to with, a server does not tell; so the login
 // is tried again, and if the newest one was discarded, the next pass finds the other one and changes it.
-func (r *Reconciler) discard(ctx context.Context, instance *v1.MySQLInstance, f facts, s *server) error {
+func (r *Reconciler) discard(ctx context.Context, in access, s *server) error {
 	if err := s.session.DiscardOldPassword(ctx); err != nil {
 		return err
 	}
-	again, err := r.Dialer.Dial(ctx, targetOf(instance, f, s.pod))
+	again, err := r.Dialer.Dial(ctx, in.targetOf(s.pod))
 	if err != nil {
 		return err
 	}

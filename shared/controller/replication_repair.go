@@ -10,21 +10,18 @@ import (
 	"github.com/duet-api/duet/shared/database"
 )
 
-// rootUser is whom the controller is at the servers.
-const rootUser = database.RootUser
-
 // tendReplication makes ordinal 0 the primary and the others its replicas. Without the primary nothing is decided about
 // anybody: what a replica has can only be judged by comparison.
-func (r *Reconciler) tendReplication(ctx context.Context, instance *v1.MySQLInstance, f facts, servers map[int]*server) {
+func (r *Reconciler) tendReplication(ctx context.Context, instance *v1.MySQLInstance, in access, servers map[int]*server) {
 	primary := servers[0]
 	if primary == nil || primary.session == nil {
 		return
 	}
-	if err := r.lead(ctx, instance, f, primary); err != nil {
+	if err := r.lead(ctx, instance, in, primary); err != nil {
 		primary.failed = err
 		return
 	}
-	source := r.sourceOf(instance, f, primary)
+	source := r.sourceOf(instance, in, primary)
 	replicas := map[int]*server{}
 	for ordinal, s := range servers {
 		if ordinal > 0 && s.session != nil && r.judge(ctx, instance, primary, s, source) {
@@ -38,7 +35,7 @@ func (r *Reconciler) tendReplication(ctx context.Context, instance *v1.MySQLInst
 	each(replicas, func(s *server) {
 		ctx, cancel := context.WithTimeout(ctx, visit)
 		defer cancel()
-		s.failed = r.repair(ctx, instance, f, s, source)
+		s.failed = r.repair(ctx, instance, in, s, source)
 		if s.verdict.step != stepNone {
 			log.FromContext(ctx).Info("repaired a replica", "pod", s.pod.Name, "step", s.verdict.step,
 				"because", s.verdict.message, "failed", s.failed != nil)
@@ -49,7 +46,7 @@ func (r *Reconciler) tendReplication(ctx context.Context, instance *v1.MySQLInst
 
 // lead makes a server the primary. What it followed before, it follows no longer; what it has not taken from there by
 // now, the others have, and are then found to be ahead of it.
-func (r *Reconciler) lead(ctx context.Context, instance *v1.MySQLInstance, f facts, s *server) error {
+func (r *Reconciler) lead(ctx context.Context, instance *v1.MySQLInstance, in access, s *server) error {
 	ctx, cancel := context.WithTimeout(ctx, visit)
 	defer cancel()
 	if s.state.Source != nil || s.state.ReadOnly {
@@ -61,20 +58,20 @@ func (r *Reconciler) lead(ctx context.Context, instance *v1.MySQLInstance, f fac
 	if *instance.Spec.Replicas == 1 {
 		return nil
 	}
-	return s.session.EnsureReplicationUser(ctx, replicationUser, f.accounts.replication, false)
+	return s.session.EnsureReplicationUser(ctx, replicationUser, in.accounts.replication, false)
 }
 
 // sourceOf is how replicas reach the primary. It encrypts if the primary can.
-func (r *Reconciler) sourceOf(instance *v1.MySQLInstance, f facts, primary *server) database.Source {
+func (r *Reconciler) sourceOf(instance *v1.MySQLInstance, in access, primary *server) database.Source {
 	source := database.Source{
 		Host: primary.pod.Name + "." + namesOf(instance).headlessService, Port: mysqlPort,
-		User: replicationUser, Password: f.accounts.replication,
+		User: replicationUser, Password: in.accounts.replication,
 		Encrypted: primary.state.Encrypted,
 	}
 	if r.ReplicateByAddress {
 		source.Host = primary.pod.Status.PodIP
 	}
-	if source.Encrypted && servesCertificate(instance) && f.certificate.hasAuthority {
+	if source.Encrypted && len(in.authority) > 0 {
 		source.AuthorityFile = tlsDirectory + "/ca.crt"
 	}
 	return source
@@ -133,7 +130,7 @@ func prepare(ctx context.Context, primary *server, replicas map[int]*server, sou
 
 // repair does the step that was decided. Whatever it is, a replica refuses the writes of clients.
 func (r *Reconciler) repair(
-	ctx context.Context, instance *v1.MySQLInstance, f facts, s *server, source database.Source,
+	ctx context.Context, instance *v1.MySQLInstance, in access, s *server, source database.Source,
 ) error {
 	if !s.state.ReadOnly || s.session.Flavor().Product == database.MySQL && !s.state.SuperReadOnly {
 		if err := s.session.SetReadOnly(ctx, true); err != nil {
@@ -151,15 +148,15 @@ func (r *Reconciler) repair(
 		r.memories.of(instance, s).resumed = 0
 		return s.session.Wipe(ctx, replicationUser)
 	case stepClone:
-		r.clone(ctx, instance, f, s, source)
+		r.clone(ctx, instance, in, s, source)
 	}
 	return nil
 }
 
 // clone copies the primary's data in the background. The server ends by it, and is found again as one that has data and
 // follows nobody. If this process ends first, the copy is given up and the server is found empty again.
-func (r *Reconciler) clone(ctx context.Context, instance *v1.MySQLInstance, f facts, s *server, source database.Source) {
-	target := targetOf(instance, f, s.pod)
+func (r *Reconciler) clone(ctx context.Context, instance *v1.MySQLInstance, in access, s *server, source database.Source) {
+	target := in.targetOf(s.pod)
 	target.Patient = true
 	logger := log.FromContext(ctx).WithValues("pod", s.pod.Name)
 	// The pass ends before the copy does.

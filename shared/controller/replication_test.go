@@ -291,3 +291,19 @@ func TestServersThatAreNotThere(t *testing.T) {
 		t.Errorf("with no server to look at: %v, again after %s", err, result.RequeueAfter)
 	}
 }
+
+// TestAccessIsThatOfTheServers: a change of spec.tls that waits must not lock the controller out of servers as they are.
+func TestAccessIsThatOfTheServers(t *testing.T) {
+	instance := newInstance(elaborate)
+	f := facts{certificate: certificateFacts{hash: "0123456789abcdef", hasAuthority: true, authority: []byte("PEM")}}
+	now := rolloutOf(instance, f, "8.4.3", "mysql", nil)
+	in := accessOf(pass{facts: f, plan: plan{rollout: now}})
+	if in.mode != v1.TLSRequired || string(in.authority) != "PEM" {
+		t.Errorf("got %s, authority %q", in.mode, in.authority)
+	}
+	plain := rolloutOf(newInstance(func(i *v1.MySQLInstance) { i.Spec.TLS.Mode = v1.TLSDisabled }), facts{}, "8.4.3", "mysql", nil)
+	in = accessOf(pass{facts: f, plan: plan{rollout: plain}})
+	if in.mode != v1.TLSDisabled || len(in.authority) > 0 {
+		t.Errorf("got %s, authority %q", in.mode, in.authority)
+	}
+}

@@ -12,16 +12,16 @@ import (
 // RootUser is whom those who look after an instance are at its servers.
 const RootUser = "root"
 
-// TargetOf is a server of an instance, as the spec says to talk to it. The authority is the certificate in PEM that the
-// servers' certificates come from; empty where the instance has none.
-func TargetOf(instance *v1.MySQLInstance, ip, password string, authority []byte) Target {
+// TargetOf is a server of an instance whose servers run with a TLS mode. The authority is the certificate in PEM that
+// their certificates come from; empty where the instance has none.
+func TargetOf(mode v1.TLSMode, ip, password string, authority []byte) Target {
 	target := Target{
 		Address:    net.JoinHostPort(ip, strconv.Itoa(names.ServerPort)),
 		User:       RootUser,
 		Password:   password,
 		Encryption: Preferred,
 	}
-	switch instance.Spec.TLS.Mode {
+	switch mode {
 	case v1.TLSDisabled:
 		target.Encryption = Unencrypted
 		return target

@@ -21,15 +21,14 @@ func TestTargetOf(t *testing.T) {
 		v1.TLSPreferred: {database.Preferred, true},
 		v1.TLSRequired:  {database.Required, true},
 	} {
-		instance := &v1.MySQLInstance{Spec: v1.MySQLInstanceSpec{TLS: v1.TLS{Mode: mode}}}
-		target := database.TargetOf(instance, "fd00::1", "secret", ca.Bundle())
+		target := database.TargetOf(mode, "fd00::1", "secret", ca.Bundle())
 		if target.Address != "[fd00::1]:3306" || target.User != "root" || target.Password != "secret" {
 			t.Errorf("%s: %s of %s", mode, target.User, target.Address)
 		}
 		if target.Encryption != want.encryption || (target.Authorities != nil) != want.verified {
 			t.Errorf("%s: %s, verified: %t, want %+v", mode, target.Encryption, target.Authorities != nil, want)
 		}
-		if target := database.TargetOf(instance, "10.0.0.1", "", nil); target.Authorities != nil {
+		if target := database.TargetOf(mode, "10.0.0.1", "", nil); target.Authorities != nil {
 			t.Errorf("%s: a certificate is verified by nobody", mode)
 		}
 	}

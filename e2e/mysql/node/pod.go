@@ -38,7 +38,7 @@ func (n *Node) run(ctx context.Context, pod *corev1.Pod) {
 		mounts, detach, err = n.mounts(ctx, pod, container, dir)
 		return err == nil, nil
 	})
-	defer detach()
+	defer func() { detach() }()
 	if ctx.Err() == nil {
 		environment, err := n.environment(ctx, pod, container)
 		switch {
@@ -47,6 +47,9 @@ func (n *Node) run(ctx context.Context, pod *corev1.Pod) {
 			err = n.serve(ctx, pod, container, dir, mounts, environment)
 		default:
 			err = n.runOnce(ctx, pod, container, dir, mounts, environment)
+			// What has ended has no use for its volumes, and others may.
+			detach()
+			detach = func() {}
 		}
 		n.complain(ctx, "run pod "+pod.Name, err)
 	}

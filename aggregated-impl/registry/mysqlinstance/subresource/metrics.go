@@ -131,7 +131,7 @@ func (r *Metrics) ask(ctx context.Context, instance *v1.MySQLInstance, metrics *
 	if err != nil {
 		return err
 	}
-	session, err := r.dialer.Dial(ctx, database.TargetOf(instance, pod.Status.PodIP, known.rootPassword, known.authority))
+	session, err := r.dialer.Dial(ctx, database.TargetOf(instance.Spec.TLS.Mode, pod.Status.PodIP, known.rootPassword, known.authority))
 	if err != nil {
 		return err
 	}
