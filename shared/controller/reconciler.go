@@ -88,7 +88,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	o.connects = r.Dialer != nil
 	var pause time.Duration
 	if obstacle == nil && failure == nil {
-		if o.servers, pause, failure = r.tendServers(ctx, instance, did.facts, o); apierrors.IsConflict(failure) {
+		if o.servers, pause, failure = r.tendServers(ctx, instance, did, o); apierrors.IsConflict(failure) {
 			return reconcile.Result{}, failure
 		}
 	}
