@@ -47,7 +47,7 @@ var freshnessRows = []Row{
 		Why:    "A proxy that collects what it passes on would make every controller slower than it has to be.",
 		Source: "apimachinery pkg/util/proxy/upgradeaware.go: FlushInterval of 200 ms; found not to apply to watches",
 		Flag:   Parity,
-		Expect: Both("of 50 events most come less than 100 ms after the answer to their write"),
+		Expect: Both("of 20 events most come less than 100 ms after the answer to their write"),
 		Probe:  eventDelay,
 	},
 	{
@@ -123,7 +123,7 @@ func pollsIn(v server, s *Subject, path string) (outcome string, done bool, err 
 }
 
 func eventDelay(ctx context.Context, s *Subject) (Observation, error) {
-	const events, proxyFlush = 50, 200 * time.Millisecond
+	const events, proxyFlush = 20, 200 * time.Millisecond
 	object, err := s.create(ctx, fixture.Instance("db"))
 	if err != nil {
 		return Observation{}, err

@@ -50,7 +50,7 @@ var historyRows = []Row{
 			"from the store it is slow, and from a cache that lags it is wrong.",
 		Source: "KEP-2340, ConsistentListFromCache; kubernetes.io/docs/reference/using-api/api-concepts", Flag: Parity,
 		Labels: []string{Slow}, Site: true,
-		Expect: Both("100 lists of 10 after 100 writes: 0 stale, from the cache"),
+		Expect: Both("50 lists of 10 after 50 writes: 0 stale, from the cache"),
 		Probe:  consistentLists,
 	},
 }
@@ -147,7 +147,7 @@ func (v server) compact(ctx context.Context) error {
 }
 
 func consistentLists(ctx context.Context, s *Subject) (Observation, error) {
-	const writes, objects = 100, 10
+	const writes, objects = 50, 10
 	storing, err := s.storing(ctx)
 	if err != nil {
 		return Observation{}, err
@@ -200,7 +200,7 @@ func consistentLists(ctx context.Context, s *Subject) (Observation, error) {
 		return Observation{}, err
 	}
 	// What is counted are objects: each of these lists asks the store for its newest version, which counts as a list of
-	// one. Other rows list as well, now and then from the store, but not a thousand objects.
+	// one. Other rows list as well, now and then from the store, but not as many objects.
 	const all = writes * objects
 	from := "from neither"
 	switch {
