@@ -60,10 +60,10 @@ func TestRotationStoppedAnywhere(t *testing.T) {
 	stopped := errors.New("stopped")
 	steps := func(c machines) []string {
 		c.forget()
-		c.fakeServers.heard = nil
+		c.heard = nil
 		c.give("second")
 		all := c.converge()
-		return append(all, c.fakeServers.heard...)
+		return append(all, c.heard...)
 	}
 	undisturbed := newMachines(t, 2)
 	undisturbed.settle()

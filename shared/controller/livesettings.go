@@ -13,12 +13,12 @@ import (
 	"github.com/duet-api/duet/shared/database"
 )
 
-// annotationLiveSettings on a pod names the variables that its server got from the spec while it ran or when it started,
-// separated by commas. One that is in the list and no longer wanted goes back to the server's own default.
+// annotationLiveSettings on a pod names the variables that its server got from the spec while it ran or when it
+// started, separated by commas. One that is in the list and no longer wanted goes back to the server's own default.
 const annotationLiveSettings = v1.GroupName + "/live-settings"
 
-// shown is what a server makes of a value: it rounds numbers, and completes lists. A value that was set once and is shown
-// in another form since is not set again and again.
+// shown is what a server makes of a value: it rounds numbers, and completes lists. A value that was set once and is
+// shown in another form since is not set again and again.
 type shown struct{ wanted, got string }
 
 // applyLive makes a running server use the wanted settings, and returns the names that are to be remembered and what

@@ -73,7 +73,7 @@ func (c *instanceCollector) Collect(out chan<- prometheus.Metric) {
 	}
 	for _, kind := range []string{
 		v1.ConditionReady, v1.ConditionAvailable, v1.ConditionProgressing, v1.ConditionConfigurationApplied,
-		v1.ConditionBackupScheduled,
+		v1.ConditionBackupScheduled, v1.ConditionReplicating,
 	} {
 		counts := map[metav1.ConditionStatus]int{metav1.ConditionTrue: 0, metav1.ConditionFalse: 0, metav1.ConditionUnknown: 0}
 		for i := range list.Items {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,8 +22,8 @@ import (
 )
 
 const (
-	// lookAgain is how often the servers of an instance are looked at while nothing is wrong: nothing else tells of a thread
-	// that stopped.
+	// lookAgain is how often the servers of an instance are looked at while nothing is wrong: nothing else tells of a
+	// thread that stopped.
 	lookAgain = 15 * time.Second
 	// lookSoon is the pause while something is to be seen through.
 	lookSoon = 2 * time.Second
@@ -78,7 +80,7 @@ func (r *Reconciler) tendServers(
 	each(servers, func(s *server) { r.tendSettings(ctx, instance, s) })
 	r.Metrics.observeServers(instance, servers)
 
-	err := r.markPods(ctx, instance, o, servers)
+	err := r.markPods(ctx, o, servers)
 	if len(in.accounts.earlier) > 0 && err == nil {
 		err = r.endRotation(ctx, instance, in, o, servers)
 	}
@@ -219,17 +221,16 @@ func (r *Reconciler) endRotation(
 		defer cancel()
 		s.failed = errors.Join(s.failed, r.discard(ctx, in, s))
 	})
-	for _, s := range servers {
-		if s.failed != nil {
-			return nil
-		}
+	if slices.ContainsFunc(slices.Collect(maps.Values(servers)), func(s *server) bool { return s.failed != nil }) {
+		// It is in the report, and the next pass does it again.
+		return nil
 	}
 	log.FromContext(ctx).Info("every server has the newest root password")
 	return r.forgetEarlier(ctx, instance, in.accounts)
 }
 
-// discard leaves a server with one password. Which of two it was logged in to with, a server does not tell; so the login
-// is tried again, and if the newest one was discarded, the next pass finds the other one and changes it.
+// discard leaves a server with one password. Which of two it was logged in to with, a server does not tell; so the
+// login is tried again, and if the newest one was discarded, the next pass finds the other one and changes it.
 func (r *Reconciler) discard(ctx context.Context, in access, s *server) error {
 	if err := s.session.DiscardOldPassword(ctx); err != nil {
 		return err
@@ -256,9 +257,7 @@ func (r *Reconciler) tendSettings(ctx context.Context, instance *v1.MySQLInstanc
 }
 
 // markPods writes at each pod which role its server has and which settings it was given.
-func (r *Reconciler) markPods(
-	ctx context.Context, instance *v1.MySQLInstance, o observation, servers map[int]*server,
-) error {
+func (r *Reconciler) markPods(ctx context.Context, o observation, servers map[int]*server) error {
 	for ordinal, pod := range o.pods {
 		before := pod.DeepCopy()
 		s := servers[ordinal]
@@ -283,8 +282,8 @@ func (r *Reconciler) markPods(
 	return nil
 }
 
-// unfit says whether reads must not come to a replica. One of which nothing is known, such as while the primary is away,
-// stays what it was: that nobody can be asked is no reason to stop serving.
+// unfit says whether reads must not come to a replica. One of which nothing is known, such as while the primary is
+// away, stays what it was: that nobody can be asked is no reason to stop serving.
 func (s *server) unfit() bool {
 	if !s.judged || s.verdict.reason == "" {
 		return false

@@ -28,6 +28,11 @@ var severity = []string{
 	ReasonWaitingForServers, ReasonReplicaStarting, ReasonReplicaLagging,
 }
 
+// replicationTrouble are the reasons that somebody may want to be told of; the others come and go.
+var replicationTrouble = []string{
+	ReasonPrimaryLostData, ReasonReplicaDiverged, ReasonReplicaBroken, ReasonReplicaRebuilding, ReasonReplicaLagging,
+}
+
 const messageNotConnected = "this controller opens no connections to servers (--connect-to-servers=false): " +
 	"replication, password changes and live parameters are not looked after"
 

@@ -21,8 +21,8 @@ const (
 // step is what is done to a replica.
 type step string
 
-// Steps. Each of them leaves a server whose next step follows from its state, so that being stopped after one, or in the
-// middle of one, does no harm.
+// Steps. Each of them leaves a server whose next step follows from its state, so that being stopped after one, or in
+// the middle of one, does no harm.
 const (
 	stepNone step = ""
 	// stepFollow sets the source.
@@ -60,8 +60,8 @@ type verdict struct {
 	message string
 }
 
-// decide is the whole of what is known about repairing replication. The rule above all others: what only this server has
-// is never taken from it.
+// decide is the whole of what is known about repairing replication. The rule above all others: what only this server
+// has is never taken from it.
 func decide(l link) verdict {
 	source := l.replica.Source
 	running := source != nil && (source.Receiver.State != database.Stopped || source.Applier.State != database.Stopped)
@@ -72,8 +72,9 @@ func decide(l link) verdict {
 		// What making an image's data leaves behind, such as time zones; nothing that somebody made.
 		return verdict{stepWipe, ReasonReplicaRebuilding, "has transactions of its own and no data, and is emptied"}
 	case l.lacks != "" && len(l.primary.Schemas) == 0:
-		v := verdict{stepNone, ReasonPrimaryLostData, fmt.Sprintf("has data and transactions (%s) that the primary, which has "+
-			"no data at all, does not have: nothing is changed on it; copy its data back to the primary, see docs/replication.md",
+		v := verdict{stepNone, ReasonPrimaryLostData, fmt.Sprintf("has data and transactions (%s) that the primary, which "+
+			"has no data at all, does not have: nothing is changed on it; copy its data back to the primary, see "+
+			"docs/replication.md",
 			short(l.lacks))}
 		if running {
 			v.step = stepPause
@@ -91,7 +92,8 @@ func decide(l link) verdict {
 		return verdict{stepFollow, ReasonReplicaStarting, "does not follow the primary yet"}
 	case !strings.EqualFold(source.Host, l.source.Host) || source.Port != l.source.Port ||
 		source.User != l.source.User || source.Encrypted != l.source.Encrypted || !source.ByGTID:
-		return verdict{stepFollow, ReasonReplicaBroken, fmt.Sprintf("follows %s:%d, or not in the way it should", source.Host, source.Port)}
+		return verdict{stepFollow, ReasonReplicaBroken, fmt.Sprintf(
+			"does not follow the primary as it should, but %s:%d", source.Host, source.Port)}
 	}
 	return decideThreads(l, source)
 }
@@ -136,14 +138,16 @@ func rebuild(l link, why string) verdict {
 }
 
 func cannotCopy(why string) verdict {
-	return verdict{stepNone, ReasonReplicaBroken, why + ", the primary's binary logs do not reach back to its beginning, and " +
-		"the servers cannot clone: put a copy of the primary on it by hand, see docs/replication.md"}
+	return verdict{stepNone, ReasonReplicaBroken, why + ", the primary's binary logs do not reach back to its beginning, " +
+		"and the servers cannot clone: put a copy of the primary on it by hand, see docs/replication.md"}
 }
 
 // roughly is the largest round time below d: a condition that said more would change, and be written, all the time.
 func roughly(d time.Duration) string {
 	round := lagBound
-	for _, step := range []time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour} {
+	for _, step := range []time.Duration{
+		time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour,
+	} {
 		if d > step {
 			round = step
 		}

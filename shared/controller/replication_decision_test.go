@@ -183,8 +183,8 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// TestDecideTakesNothingAway goes through every combination: a replica that has data and transactions of its own is never
-// emptied or overwritten.
+// TestDecideTakesNothingAway goes through every combination: a replica that has data and transactions of its own is
+// never emptied or overwritten.
 func TestDecideTakesNothingAway(t *testing.T) {
 	for bits := range 1 << 6 {
 		is := func(bit int) bool { return bits&(1<<bit) != 0 }

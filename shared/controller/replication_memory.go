@@ -18,8 +18,8 @@ type memories struct {
 	instances map[types.NamespacedName]map[types.UID]*memory
 }
 
-// memory of one pod's server. Only one pass over an instance is under way at a time, and so only the copying, which goes
-// on between passes, needs a lock.
+// memory of one pod's server. Only one pass over an instance is under way at a time, and so only the copying, which
+// goes on between passes, needs a lock.
 type memory struct {
 	// resumed is how often the replica was started again since it last went well.
 	resumed int

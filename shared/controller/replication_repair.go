@@ -12,7 +12,9 @@ import (
 
 // tendReplication makes ordinal 0 the primary and the others its replicas. Without the primary nothing is decided about
 // anybody: what a replica has can only be judged by comparison.
-func (r *Reconciler) tendReplication(ctx context.Context, instance *v1.MySQLInstance, in access, servers map[int]*server) {
+func (r *Reconciler) tendReplication(
+	ctx context.Context, instance *v1.MySQLInstance, in access, servers map[int]*server,
+) {
 	primary := servers[0]
 	if primary == nil || primary.session == nil {
 		return
@@ -97,7 +99,9 @@ func (r *Reconciler) judge(
 	})
 	if s.verdict.step == stepClone {
 		if may, why := memory.mayClone(r.Clock.Now()); !may {
-			s.verdict = verdict{stepNone, ReasonReplicaBroken, "could not get a copy of the primary's data: " + withoutPorts(why)}
+			s.verdict = verdict{
+				reason: ReasonReplicaBroken, message: "could not get a copy of the primary's data: " + withoutPorts(why),
+			}
 		}
 	}
 	switch {
@@ -155,7 +159,9 @@ func (r *Reconciler) repair(
 
 // clone copies the primary's data in the background. The server ends by it, and is found again as one that has data and
 // follows nobody. If this process ends first, the copy is given up and the server is found empty again.
-func (r *Reconciler) clone(ctx context.Context, instance *v1.MySQLInstance, in access, s *server, source database.Source) {
+func (r *Reconciler) clone(
+	ctx context.Context, instance *v1.MySQLInstance, in access, s *server, source database.Source,
+) {
 	target := in.targetOf(s.pod)
 	target.Patient = true
 	logger := log.FromContext(ctx).WithValues("pod", s.pod.Name)

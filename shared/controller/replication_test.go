@@ -89,11 +89,11 @@ func TestReplicationIsSetUp(t *testing.T) {
 		t.Errorf("Replicating is %s", got)
 	}
 
-	c.fakeServers.heard = nil
+	c.heard = nil
 	c.forget()
 	result, err := c.reconcile()
-	if err != nil || len(c.writes) > 0 || len(c.fakeServers.heard) > 0 {
-		t.Errorf("once it is settled: %v, writes %v, calls %v; want nothing", err, c.writes, c.fakeServers.heard)
+	if err != nil || len(c.writes) > 0 || len(c.heard) > 0 {
+		t.Errorf("once it is settled: %v, writes %v, calls %v; want nothing", err, c.writes, c.heard)
 	}
 	if result.RequeueAfter != lookAgain {
 		t.Errorf("looks again after %s, want %s", result.RequeueAfter, lookAgain)
@@ -209,7 +209,7 @@ func TestRepair(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := newMachines(t, 2)
 			c.settle()
-			c.fakeServers.heard = nil
+			c.heard = nil
 			test.change(c)
 			deadline := time.Now().Add(10 * time.Second)
 			for {
@@ -220,11 +220,11 @@ func TestRepair(t *testing.T) {
 					break
 				}
 				if time.Now().After(deadline) {
-					t.Fatalf("not repaired: %s, heard %v", c.replicating(), c.fakeServers.heard)
+					t.Fatalf("not repaired: %s, heard %v", c.replicating(), c.heard)
 				}
 			}
 			var heard []string
-			for _, call := range c.fakeServers.heard {
+			for _, call := range c.heard {
 				if what, ours := strings.CutPrefix(call, "db-1 "); ours {
 					heard = append(heard, what)
 				}
@@ -265,9 +265,9 @@ func TestCopyThatFails(t *testing.T) {
 		}
 	}
 	reach("False ReplicaBroken")
-	before := len(c.fakeServers.heard)
+	before := len(c.heard)
 	c.settle()
-	if got := c.fakeServers.heard[before:]; len(got) > 0 {
+	if got := c.heard[before:]; len(got) > 0 {
 		t.Errorf("tried again at once: %v", got)
 	}
 	failing = false
@@ -292,7 +292,8 @@ func TestServersThatAreNotThere(t *testing.T) {
 	}
 }
 
-// TestAccessIsThatOfTheServers: a change of spec.tls that waits must not lock the controller out of servers as they are.
+// TestAccessIsThatOfTheServers: a change of spec.tls that waits must not lock the controller out of servers as they
+// are.
 func TestAccessIsThatOfTheServers(t *testing.T) {
 	instance := newInstance(elaborate)
 	f := facts{certificate: certificateFacts{hash: "0123456789abcdef", hasAuthority: true, authority: []byte("PEM")}}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -93,7 +94,7 @@ func transitions(before, after []metav1.Condition) []event {
 	var events []event
 	for _, kind := range []string{
 		v1.ConditionReady, v1.ConditionAvailable, v1.ConditionProgressing, v1.ConditionConfigurationApplied,
-		v1.ConditionBackupScheduled,
+		v1.ConditionBackupScheduled, v1.ConditionReplicating,
 	} {
 		was, is := meta.FindStatusCondition(before, kind), meta.FindStatusCondition(after, kind)
 		if is == nil || was != nil && was.Status == is.Status && was.Reason == is.Reason {
@@ -109,6 +110,9 @@ func transitions(before, after []metav1.Condition) []event {
 			events = append(events, event{corev1.EventTypeNormal, is.Reason, "Reconcile", is.Message})
 		case kind == v1.ConditionProgressing && is.Status == metav1.ConditionFalse && is.Reason != ReasonSettled:
 			events = append(events, event{corev1.EventTypeWarning, is.Reason, "Reconcile", is.Message})
+		case kind == v1.ConditionReplicating && is.Status == metav1.ConditionFalse &&
+			slices.Contains(replicationTrouble, is.Reason):
+			events = append(events, event{corev1.EventTypeWarning, is.Reason, "Observe", is.Message})
 		case kind == v1.ConditionBackupScheduled && is.Reason == ReasonLastBackupFailed:
 			events = append(events, event{corev1.EventTypeWarning, is.Reason, "Observe", is.Message})
 		case kind == v1.ConditionConfigurationApplied && is.Reason == ReasonFieldsNotObeyed:

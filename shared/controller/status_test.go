@@ -173,6 +173,14 @@ func TestTransitions(t *testing.T) {
 		"settles": {
 			before: with(v1.ConditionProgressing, "True", ReasonApplying), after: with(v1.ConditionProgressing, "False", ReasonSettled),
 		},
+		"a replica has what the primary has not": {
+			before: with(v1.ConditionReplicating, "True", ReasonFollowing),
+			after:  with(v1.ConditionReplicating, "False", ReasonReplicaDiverged),
+			want:   []string{"Warning ReplicaDiverged"},
+		},
+		"a replica starts": {
+			after: with(v1.ConditionReplicating, "False", ReasonReplicaStarting),
+		},
 		"fields are not obeyed": {
 			after: with(v1.ConditionConfigurationApplied, "False", ReasonFieldsNotObeyed),
 			want:  []string{"Warning FieldsNotObeyed"},

@@ -48,8 +48,8 @@ type Server interface {
 
 	// Variables are global system variables by name, as the server shows them. One that it does not have is missing.
 	Variables(ctx context.Context, names ...string) (map[string]string, error)
-	// SetVariable sets a global variable until the next restart. A string, an int64, a uint64 or a float64 must be what the
-	// variable takes; nil is the server's own default.
+	// SetVariable sets a global variable until the next restart. A string, an int64, a uint64 or a float64 must be what
+	// the variable takes; nil is the server's own default.
 	SetVariable(ctx context.Context, name string, value any) error
 
 	// Stats are the server's counters.
@@ -121,8 +121,8 @@ type Source struct {
 	User, Password string
 	// Encrypted makes the server use TLS; the source must be able to.
 	Encrypted bool
-	// AuthorityFile is the path, on the following server, of the certificate authorities that the source's certificate must
-	// come from; empty takes any certificate.
+	// AuthorityFile is the path, on the following server, of the certificate authorities that the source's certificate
+	// must come from; empty takes any certificate.
 	AuthorityFile string
 }
 

@@ -27,8 +27,8 @@ type Target struct {
 	Address        string
 	User, Password string
 	Encryption     Encryption
-	// Authorities that the server's certificate must come from; nil takes any certificate. Its name is not looked at, since
-	// a pod is reached by an address that no certificate has.
+	// Authorities that the server's certificate must come from; nil takes any certificate. Its name is not looked at,
+	// since a pod is reached by an address that no certificate has.
 	Authorities *x509.CertPool
 	// Patient takes away the time limit on answers: for Clone. The context's end is then the only one.
 	Patient bool

@@ -12,8 +12,8 @@ import (
 const (
 	// CodeAccessDenied: the user or the password is wrong.
 	CodeAccessDenied = 1045
-	// CodeSourceLog is what a source answers that no longer has what a replica needs (and for other trouble with its binary
-	// log): MariaDB's number, and MySQL's before 8.0.
+	// CodeSourceLog is what a source answers that no longer has what a replica needs (and for other trouble with its
+	// binary log): MariaDB's number, and MySQL's before 8.0.
 	CodeSourceLog = 1236
 	// CodeSourceLogMySQL is the same of MySQL since 8.0.
 	CodeSourceLogMySQL = 13114

@@ -4,18 +4,17 @@ import "strings"
 
 // words are the statements of a flavor. Question marks are for arguments.
 type words struct {
-	showReplication        string
-	start, stop, resetAll  string
-	changeSource           string
-	sourceTakesCertificate string
+	showReplication       string
+	start, stop, resetAll string
+	// changeSource takes a host, a port, a user, a password, whether to encrypt, and a file of authorities.
+	changeSource string
 	// forget makes the server know of no transaction.
 	forget []string
 	// readOnly and writable are remembered over a restart where the server can.
 	readOnly, writable []string
-	// executed and complete are asked in State.
+	// executed asks for the transactions, whether none was purged, and whether writes are refused: to clients, to all.
 	executed string
-	// createUser and setUser take a user and a password, grantUser a user. renewedPassword is how a password is written in
-	// them: see secret.
+	// createUser and setUser take a user and a password, in the form of session.secret; grantUser takes a user.
 	createUser, setUser, grantUser string
 	// setPassword takes a user, a host and a password for one account; retain comes after each.
 	setPassword, retain string
@@ -29,7 +28,8 @@ type words struct {
 	roles string
 }
 
-// How replication and its roles are called: MySQL renamed them in 8.0.22 and 8.0.23, and took the old names away in 8.4.
+// How replication and its roles are called: MySQL renamed them in 8.0.22 and 8.0.23, and took the old names away in
+// 8.4.
 const (
 	oldReplica, newReplica = "SLAVE", "REPLICA"
 	oldSource, newSource   = "MASTER", "SOURCE"

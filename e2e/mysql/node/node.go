@@ -1,5 +1,5 @@
-// Package node plays the part of a node and its kubelet for the pods of MySQL servers: what a pod's container would run,
-// it runs as a process of this machine, with the files, arguments and environment that the pod asks for.
+// Package node plays the part of a node and its kubelet for the pods of MySQL servers: what a pod's container would
+// run, it runs as a process of this machine, with the files, arguments and environment that the pod asks for.
 //
 // It exists because nothing else shows what the controller makes of real servers without containers, root or a cluster:
 // pods become Ready because a server answers, have an address of their own (of the loopback network), end when their
@@ -71,7 +71,8 @@ type running struct {
 // below dir, whose path must be short: the servers have sockets there. network, 1 to 100, tells apart nodes on one
 // machine.
 func Start(
-	ctx context.Context, config *rest.Config, runner process.Runner, program Program, dir string, network int, out io.Writer,
+	ctx context.Context, config *rest.Config, runner process.Runner, program Program, dir string, network int,
+	out io.Writer,
 ) (*Node, error) {
 	config = rest.CopyConfig(config)
 	config.QPS = -1
@@ -125,7 +126,8 @@ func (n *Node) register(ctx context.Context) error {
 	}
 	now := metav1.Now()
 	node.Status.Conditions = []corev1.NodeCondition{{
-		Type: corev1.NodeReady, Status: corev1.ConditionTrue, Reason: "Processes", LastHeartbeatTime: now, LastTransitionTime: now,
+		Type: corev1.NodeReady, Status: corev1.ConditionTrue, Reason: "Processes",
+		LastHeartbeatTime: now, LastTransitionTime: now,
 	}}
 	if _, err := n.client.CoreV1().Nodes().UpdateStatus(ctx, node, metav1.UpdateOptions{}); err != nil {
 		return fmt.Errorf("could not say that the node is ready: %w", err)
@@ -173,7 +175,8 @@ func (n *Node) sync(ctx context.Context) {
 		switch {
 		case pod.Spec.NodeName == "" && pod.DeletionTimestamp == nil:
 			n.complain(ctx, "bind pod "+pod.Name, n.client.CoreV1().Pods(pod.Namespace).Bind(ctx, &corev1.Binding{
-				ObjectMeta: metav1.ObjectMeta{Name: pod.Name, UID: pod.UID}, Target: corev1.ObjectReference{Kind: "Node", Name: Name},
+				ObjectMeta: metav1.ObjectMeta{Name: pod.Name, UID: pod.UID},
+				Target:     corev1.ObjectReference{Kind: "Node", Name: Name},
 			}, metav1.CreateOptions{}))
 		case pod.Spec.NodeName == Name:
 			n.look(ctx, pod)

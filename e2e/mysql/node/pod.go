@@ -61,7 +61,9 @@ func (n *Node) run(ctx context.Context, pod *corev1.Pod) {
 }
 
 // environment of a container, by name.
-func (n *Node) environment(ctx context.Context, pod *corev1.Pod, container *corev1.Container) (map[string]string, error) {
+func (n *Node) environment(
+	ctx context.Context, pod *corev1.Pod, container *corev1.Container,
+) (map[string]string, error) {
 	environment := map[string]string{"HOSTNAME": pod.Name}
 	for _, variable := range container.Env {
 		value := variable.Value
@@ -145,7 +147,8 @@ func (n *Node) serve(
 	args := append(n.program.args(file, data, dir, address), expand(container.Args, environment)...)
 	name := Process(pod)
 	n.log("%s is %s at %s", pod.Name, name, address)
-	if err := n.runner.Run(ctx, process.Spec{Name: name, Path: n.program.path, Args: append(args, initFile...)}); err != nil {
+	spec := process.Spec{Name: name, Path: n.program.path, Args: append(args, initFile...)}
+	if err := n.runner.Run(ctx, spec); err != nil {
 		return err
 	}
 	// Gracefully, and not within the time of a context that has ended.
@@ -158,7 +161,10 @@ func (n *Node) serve(
 			break
 		}
 		n.log("%s has ended and is started again", pod.Name)
-		_ = wait.PollUntilContextTimeout(ctx, backoff, backoff, false, func(context.Context) (bool, error) { return true, nil })
+		select {
+		case <-ctx.Done():
+		case <-time.After(backoff):
+		}
 		if content, err = n.optionFileOf(ctx, pod, mounts[configMount]); err != nil {
 			return err
 		}

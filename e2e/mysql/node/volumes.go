@@ -31,10 +31,12 @@ func (n *Node) bindClaims(ctx context.Context) error {
 		volume := &corev1.PersistentVolume{
 			ObjectMeta: metav1.ObjectMeta{Name: "volume-" + string(claim.UID)},
 			Spec: corev1.PersistentVolumeSpec{
-				Capacity:               claim.Spec.Resources.Requests,
-				AccessModes:            claim.Spec.AccessModes,
-				StorageClassName:       class,
-				PersistentVolumeSource: corev1.PersistentVolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: n.volumeDir(claim.UID)}},
+				Capacity:         claim.Spec.Resources.Requests,
+				AccessModes:      claim.Spec.AccessModes,
+				StorageClassName: class,
+				PersistentVolumeSource: corev1.PersistentVolumeSource{
+					HostPath: &corev1.HostPathVolumeSource{Path: n.volumeDir(claim.UID)},
+				},
 				ClaimRef: &corev1.ObjectReference{
 					Kind: "PersistentVolumeClaim", Namespace: claim.Namespace, Name: claim.Name, UID: claim.UID,
 				},
