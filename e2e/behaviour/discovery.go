@@ -35,9 +35,14 @@ var discoveryRows = []Row{
 	{
 		ID: "I9", Group: Clients, Title: "Verbs and subresources in discovery",
 		Why:    "Generic clients, such as backup tools and the garbage collector, do only what discovery offers.",
-		Source: "apiserver pkg/endpoints/installer.go: exactly what the storage implements", Flag: Parity,
-		Expect: Both("mysqlinstances create delete deletecollection get list patch update watch; " +
-			"mysqlinstances/scale get patch update; mysqlinstances/status get patch update"),
+		Source: "apiserver pkg/endpoints/installer.go: exactly what the storage implements", Flag: Documented,
+		Expect: Expectation{
+			CRD: "mysqlinstances create delete deletecollection get list patch update watch; " +
+				"mysqlinstances/scale get patch update; mysqlinstances/status get patch update",
+			Aggregated: "mysqlinstances create delete deletecollection get list patch update watch; " +
+				"mysqlinstances/backup create; mysqlinstances/log get; mysqlinstances/metrics get; mysqlinstances/restart create; " +
+				"mysqlinstances/scale get patch update; mysqlinstances/status get patch update; mysqlparameterreviews create",
+		},
 		Probe: verbs,
 	},
 	{

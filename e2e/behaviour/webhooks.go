@@ -191,18 +191,26 @@ func admissionWebhooks(ctx context.Context, s *Subject) (Observation, error) {
 		return Observation{}, err
 	}
 	create := r.counts(admissionv1.Create)
-	patch, err := s.undisturbed(ctx, r, s.path("db"))
+	dryRun := wire.Query("dryRun", metav1.DryRunAll)
+	note := func(path string) func(context.Context) (*wire.Answer, error) {
+		return func(ctx context.Context) (*wire.Answer, error) {
+			return s.patch(ctx, path, `{"metadata":{"annotations":{"note":"x"}}}`, wire.PatchType(types.MergePatchType), dryRun)
+		}
+	}
+	patch, err := s.undisturbed(ctx, r, admissionv1.Update, note(s.path("db")))
 	if err != nil {
 		return Observation{}, err
 	}
-	status, err := s.undisturbed(ctx, r, s.path("db", "status"))
+	status, err := s.undisturbed(ctx, r, admissionv1.Update, note(s.path("db", "status")))
 	if err != nil {
 		return Observation{}, err
 	}
-	if _, err := stored(s.delete(ctx, s.path("db"), nil)); err != nil {
+	remove, err := s.undisturbed(ctx, r, admissionv1.Delete, func(ctx context.Context) (*wire.Answer, error) {
+		return s.delete(ctx, s.path("db"), nil, dryRun)
+	})
+	if err != nil {
 		return Observation{}, err
 	}
-	remove := r.counts(admissionv1.Delete)
 
 	if err := r.server.Close(); err != nil {
 		return Observation{}, fmt.Errorf("could not stop the webhook server: %w", err)
@@ -220,22 +228,23 @@ func admissionWebhooks(ctx context.Context, s *Subject) (Observation, error) {
 		choose(created.GetLabels()["tier"] == "reviewed", "stored", "not stored"), ignored.Verdict(), failed.Verdict())
 }
 
-// undisturbed patches the instance without writing, and says what was asked about it. A patch that meets a write of the
-// controller's is made again by the server, and asked about again: then it is not the one that counts.
-func (s *Subject) undisturbed(ctx context.Context, r *reviewer, path string) (string, error) {
+// undisturbed sends a request about the instance that writes nothing, and says what was asked about it. A request that
+// meets a write of the controller's is made again by the server, and asked about again: then it is not the one that
+// counts.
+func (s *Subject) undisturbed(
+	ctx context.Context, r *reviewer, operation admissionv1.OperationType, send func(context.Context) (*wire.Answer, error),
+) (string, error) {
 	asked := ""
-	err := eventually(ctx, "a patch that nobody disturbs", func(ctx context.Context) (bool, error) {
+	err := eventually(ctx, "a request that nobody disturbs", func(ctx context.Context) (bool, error) {
 		before, err := s.read(ctx)
 		if err != nil {
 			return false, err
 		}
-		r.counts(admissionv1.Update)
-		_, err = stored(s.patch(ctx, path, `{"metadata":{"annotations":{"note":"x"}}}`,
-			wire.PatchType(types.MergePatchType), wire.Query("dryRun", metav1.DryRunAll)))
-		if err != nil {
+		r.counts(operation)
+		if _, err := stored(send(ctx)); err != nil {
 			return false, err
 		}
-		asked = r.counts(admissionv1.Update)
+		asked = r.counts(operation)
 		after, err := s.read(ctx)
 		return err == nil && before.GetResourceVersion() == after.GetResourceVersion(), err
 	})

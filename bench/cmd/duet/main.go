@@ -11,7 +11,9 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/go-logr/logr"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/klog/v2"
 )
 
 // Exit codes, so that scripts can tell a wrong command line from work that failed.
@@ -22,6 +24,9 @@ const (
 )
 
 func main() {
+	// What client libraries log is for their developers: probes that provoke errors provoke such lines too. Errors that
+	// matter come back to the command.
+	klog.SetLogger(logr.Discard())
 	// The first signal lets the command stop what it started; after that a second one ends the program at once.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
