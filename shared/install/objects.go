@@ -9,8 +9,13 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/util/csaupgrade"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -53,6 +58,36 @@ func apply(ctx context.Context, c client.Client, objects []*unstructured.Unstruc
 // Apply writes objects that are no form's as the installer writes those of a form: for what is put beside it.
 func (i *Installer) Apply(ctx context.Context, objects []*unstructured.Unstructured) error {
 	return apply(ctx, i.client, objects)
+}
+
+// takeOver makes this installation the only manager of the fields of objects that are there: what it then does not apply
+// is gone. Without it a caBundle that a certificate manager has written, or an edit by hand, would stay for ever, and make
+// an object invalid that may not have one.
+func takeOver(ctx context.Context, c client.Client, objects []*unstructured.Unstructured) error {
+	for _, object := range objects {
+		err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+			current := &unstructured.Unstructured{}
+			current.SetGroupVersionKind(object.GroupVersionKind())
+			if err := c.Get(ctx, client.ObjectKeyFromObject(object), current); err != nil {
+				return client.IgnoreNotFound(err)
+			}
+			others := sets.New[string]()
+			for _, entry := range current.GetManagedFields() {
+				if entry.Operation == metav1.ManagedFieldsOperationUpdate && entry.Subresource == "" {
+					others.Insert(entry.Manager)
+				}
+			}
+			patch, err := csaupgrade.UpgradeManagedFieldsPatch(current, others, fieldManager)
+			if err != nil || patch == nil {
+				return err
+			}
+			return c.Patch(ctx, current, client.RawPatch(types.JSONPatchType, patch))
+		})
+		if err != nil {
+			return fmt.Errorf("could not take over the fields of %s: %w", describe(object), err)
+		}
+	}
+	return nil
 }
 
 // remove deletes objects, the last one first, and waits until each is gone. Objects that are not there are fine.

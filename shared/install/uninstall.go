@@ -87,6 +87,9 @@ func (i *Installer) Uninstall(ctx context.Context, deleteData bool) (Uninstalled
 			return result, err
 		}
 	}
+	if err := takeOver(ctx, i.client, park); err != nil {
+		return result, err
+	}
 	if err := apply(ctx, i.client, park); err != nil {
 		return result, err
 	}
