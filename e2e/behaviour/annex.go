@@ -93,11 +93,28 @@ func (s *Site) leaveAnnex(ctx context.Context) error {
 		there.asked.stop()
 	}
 	if there.site != nil {
-		if err := there.site.Stop(ctx); err != nil {
+		if err := there.site.discard(ctx); err != nil {
 			return err
 		}
 	}
 	return os.RemoveAll(there.dir)
+}
+
+// discard stops a site whose data nobody wants: its servers need not wait until their watches have ended.
+func (s *Site) discard(ctx context.Context) error {
+	statuses, err := s.Plane.Runner().List(ctx)
+	if err != nil {
+		return err
+	}
+	for _, status := range statuses {
+		if status.State == process.Exited {
+			continue
+		}
+		if err := s.Plane.Runner().Kill(ctx, status.Spec.Name); err != nil {
+			return err
+		}
+	}
+	return s.Stop(ctx)
 }
 
 // profileWith is the form's profile that stores in a certain place, or the site's own if there is none.

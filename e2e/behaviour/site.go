@@ -135,7 +135,7 @@ func (s *Subject) elsewhere(ctx context.Context, plane controlplane.Options) (*S
 	s.afterwards(func(context.Context) error { return os.RemoveAll(dir) })
 	site, err := s.Site.another(ctx, dir, s.Profile, plane, nil)
 	if site != nil {
-		s.afterwards(site.Stop)
+		s.afterwards(site.discard)
 	}
 	if err != nil {
 		return nil, err

@@ -1,0 +1,301 @@
+package behaviour
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/duet-api/duet/e2e/fixture"
+	"github.com/duet-api/duet/e2e/wire"
+	"github.com/duet-api/duet/shared/install"
+)
+
+// migrationRows are about the objects when the form changes under them. The last one uses its annex up.
+var migrationRows = []Row{
+	{
+		ID: "H15", Group: Operations, Title: "A backup through the API, and a restore",
+		Why:    "Tools that read objects and create them again lose what the server gives: the UID, and the status.",
+		Source: "velero.io, How Velero works; api-concepts", Flag: Parity,
+		Expect: Both("3 of 3 restored, the spec is the same, the UID another"),
+		Probe:  backupThroughAPI,
+	},
+	{
+		ID: "E2", Group: Storage, Title: "The other form on the same etcd",
+		Why: "Both forms derive the key from group, plural and name, so that an aggregated server can serve what a " +
+			"CustomResourceDefinition has stored, and the other way round, with nothing copied.",
+		Source: "apiserver pkg/server/options/etcd.go, SimpleStorageFactory", Flag: Parity,
+		Labels: []string{Slow, Disruptive}, Site: true, Needs: []install.Capability{install.MultipleVersions},
+		Expect: Both("served by the other form: the same key, the same UID, the same spec; and by this one again"),
+		Probe:  sameKeys,
+	},
+	{
+		ID: "H14", Group: Operations, Title: "The children of an object, when the form changes",
+		Why:    "A copy has another UID, and the garbage collector deletes children whose owner's UID is gone.",
+		Source: "https://docs.tigera.io/calico, crd-migration; svc-cat#2634", Flag: Parity,
+		Labels: []string{Slow, Disruptive}, Site: true, Needs: []install.Capability{install.MultipleVersions},
+		Expect: Both("with the other form the child is there and has its owner; and with this one again"),
+		Probe:  childrenThroughChange,
+	},
+	{
+		ID: "H5", Group: Operations, Title: "The APIService is deleted while there is a CustomResourceDefinition",
+		Why: "kube-apiserver registers the custom resource in its place at once, and serves what is stored below its keys: " +
+			"the way back, and a surprise for who deletes it by mistake.",
+		Source: "kube-aggregator autoregister_controller.go", Flag: Parity,
+		Labels: []string{Slow, Disruptive}, Site: true, Needs: []install.Capability{install.MultipleVersions},
+		Expect: Both("it is there again, automanaged, and serves the object with its UID"),
+		Probe:  registrationTakenOver,
+	},
+}
+
+func backupThroughAPI(ctx context.Context, s *Subject) (Observation, error) {
+	const count = 3
+	for i := range count {
+		if _, err := s.create(ctx, fixture.Instance(fmt.Sprintf("db-%d", i))); err != nil {
+			return Observation{}, err
+		}
+	}
+	backup, err := stored(s.get(ctx, s.path()))
+	if err != nil {
+		return Observation{}, err
+	}
+	saved, err := backup.ToList()
+	if err != nil {
+		return Observation{}, fmt.Errorf("could not read the list: %w", err)
+	}
+	if _, err := stored(s.delete(ctx, s.path(), nil)); err != nil {
+		return Observation{}, err
+	}
+	restored, specs, uids := 0, 0, 0
+	for _, old := range saved.Items {
+		if _, err := s.awaitGone(ctx, old.GetName()); err != nil {
+			return Observation{}, err
+		}
+		again := old.DeepCopy()
+		unstructured.RemoveNestedField(again.Object, "metadata")
+		unstructured.RemoveNestedField(again.Object, "status")
+		again.SetName(old.GetName())
+		now, err := s.create(ctx, again)
+		if err != nil {
+			return Observation{}, err
+		}
+		restored++
+		if show(now, "spec") == show(&old, "spec") {
+			specs++
+		}
+		if now.GetUID() == old.GetUID() {
+			uids++
+		}
+	}
+	return observed("%d of %d restored, the spec is %s, the UID %s", restored, count,
+		choose(specs == restored, "the same", "another"), choose(uids == 0, "another", "the same"))
+}
+
+// otherForm is one that stores in the same place, and the profile in which it does.
+func (s *Site) otherForm() (install.Implementation, string, error) {
+	for _, form := range s.forms {
+		if form.Name() == s.Form.Name() {
+			continue
+		}
+		for _, profile := range form.Profiles() {
+			if form.Storage(profile) == s.Form.Storage(s.Profile) {
+				return form, profile, nil
+			}
+		}
+	}
+	return nil, "", fmt.Errorf("there is no other form that stores where %s does", s.Form.Name())
+}
+
+// change takes the form that is installed away and puts another into its place.
+func (s *Site) change(ctx context.Context, form install.Implementation, profile string) error {
+	if _, err := s.Installer.Uninstall(ctx, false); err != nil {
+		return fmt.Errorf("could not uninstall: %w", err)
+	}
+	return s.Installer.Install(ctx, form.Name(), profile)
+}
+
+// underOtherForm looks while the other form serves, and again when the subject's own is back.
+func underOtherForm(ctx context.Context, s *Subject, look func(context.Context) (string, error)) (other, again string, err error) {
+	form, profile, err := s.Site.otherForm()
+	if err != nil {
+		return "", "", err
+	}
+	if err := s.Site.change(ctx, form, profile); err != nil {
+		return "", "", err
+	}
+	other, err = look(ctx)
+	if changed := s.Site.change(ctx, s.Site.Form, s.Site.Profile); err == nil {
+		err = changed
+	}
+	if err != nil {
+		return "", "", err
+	}
+	again, err = look(ctx)
+	return other, again, err
+}
+
+func sameKeys(ctx context.Context, s *Subject) (Observation, error) {
+	there, err := s.annex(ctx, production)
+	if err != nil {
+		return Observation{}, err
+	}
+	before, err := there.create(ctx, fixture.Instance("db"))
+	if err != nil {
+		return Observation{}, err
+	}
+	keysOf := func(ctx context.Context) ([]string, error) {
+		storing, err := there.storing(ctx)
+		if err != nil {
+			return nil, err
+		}
+		found, err := there.raw(ctx, storing, there.key(storing, ""))
+		var keys []string
+		for key := range found {
+			keys = append(keys, key)
+		}
+		return keys, err
+	}
+	keysBefore, err := keysOf(ctx)
+	if err != nil {
+		return Observation{}, err
+	}
+	other, again, err := underOtherForm(ctx, there, func(ctx context.Context) (string, error) {
+		keys, err := keysOf(ctx)
+		if err != nil {
+			return "", err
+		}
+		now, err := there.read(ctx)
+		if err != nil {
+			return "", err
+		}
+		same := func(what string, is bool) string { return choose(is, "the same "+what, "another "+what) }
+		return fmt.Sprintf("%s, %s, %s", same("key", slices.Equal(keys, keysBefore)),
+			same("UID", now.GetUID() == before.GetUID()), same("spec", show(now, "spec") == show(before, "spec"))), nil
+	})
+	if err != nil {
+		return Observation{}, err
+	}
+	return observed("served by the other form: %s; and by this one %s", other, choose(again == other, "again", again))
+}
+
+func childrenThroughChange(ctx context.Context, s *Subject) (Observation, error) {
+	there, err := s.annex(ctx, production)
+	if err != nil {
+		return Observation{}, err
+	}
+	client, err := there.kubernetes()
+	if err != nil {
+		return Observation{}, err
+	}
+	if err := there.family(ctx, client, "db"); err != nil {
+		return Observation{}, err
+	}
+	other, again, err := underOtherForm(ctx, there, func(ctx context.Context) (string, error) {
+		owner, err := there.read(ctx)
+		if err != nil {
+			return "", err
+		}
+		child, err := client.CoreV1().ConfigMaps(there.Namespace).Get(ctx, "db", metav1.GetOptions{})
+		if err != nil {
+			return "", fmt.Errorf("could not read the child: %w", err)
+		}
+		return "the child is there and has " + choose(owns(owner, child), "its owner", "none"), nil
+	})
+	if err != nil {
+		return Observation{}, err
+	}
+	return observed("with the other form %s; and with this one %s", other, choose(again == other, "again", again))
+}
+
+// owns is whether a child names an object, by its UID.
+func owns(owner *unstructured.Unstructured, child *corev1.ConfigMap) bool {
+	return slices.ContainsFunc(child.OwnerReferences, func(reference metav1.OwnerReference) bool {
+		return reference.UID == owner.GetUID()
+	})
+}
+
+// registrationTakenOver needs a CustomResourceDefinition that serves the versions beside whatever serves them now: it is
+// that of whichever form has one.
+func registrationTakenOver(ctx context.Context, s *Subject) (Observation, error) {
+	there, err := s.annex(ctx, production)
+	if err != nil {
+		return Observation{}, err
+	}
+	s.afterwards(s.Site.leaveAnnex) // two forms are half installed there
+	before, err := there.create(ctx, fixture.Instance("db"))
+	if err != nil {
+		return Observation{}, err
+	}
+	if err := there.defineCustomResource(ctx); err != nil {
+		return Observation{}, err
+	}
+	registration, err := stored(there.get(ctx, registrationPath()))
+	if err != nil {
+		return Observation{}, err
+	}
+	if _, err := stored(there.delete(ctx, registrationPath(), nil)); err != nil {
+		return Observation{}, err
+	}
+	var now *unstructured.Unstructured
+	err = eventually(ctx, "another registration, and the object", func(ctx context.Context) (bool, error) {
+		answer, err := there.get(ctx, registrationPath())
+		if err != nil || !answer.OK() {
+			return false, err
+		}
+		if now, err = answer.Object(); err != nil || now.GetUID() == registration.GetUID() {
+			return false, err
+		}
+		read, err := there.get(ctx, there.path("db"))
+		return err == nil && read.OK(), err
+	})
+	if err != nil {
+		return Observation{}, err
+	}
+	served, err := there.read(ctx)
+	if err != nil {
+		return Observation{}, err
+	}
+	return observed("it is there again, %s, and serves the object with %s",
+		choose(now.GetLabels()[automanaged] == "true", "automanaged", "not automanaged"),
+		choose(served.GetUID() == before.GetUID(), "its UID", "another UID"))
+}
+
+// defineCustomResource applies the CustomResourceDefinition of whichever form has one, and waits until it is established.
+func (s *Subject) defineCustomResource(ctx context.Context) error {
+	for _, form := range s.Site.forms {
+		plan, err := s.Site.Installer.Env.Plan(ctx, form, form.Profiles()[0])
+		if err != nil {
+			return fmt.Errorf("could not read the plan of %s: %w", form.Name(), err)
+		}
+		for _, object := range plan.Objects {
+			if object.GetKind() == "CustomResourceDefinition" {
+				return s.establish(ctx, object)
+			}
+		}
+	}
+	return errors.New("no form has a CustomResourceDefinition")
+}
+
+func (s *Subject) establish(ctx context.Context, definition *unstructured.Unstructured) error {
+	path := "/apis/" + definition.GetAPIVersion() + "/customresourcedefinitions/" + definition.GetName()
+	_, err := stored(s.patch(ctx, path, definition, wire.PatchType(types.ApplyPatchType),
+		wire.Query("fieldManager", "duet-matrix"), wire.Query("force", "true")))
+	if err != nil {
+		return fmt.Errorf("could not apply the CustomResourceDefinition: %w", err)
+	}
+	return eventually(ctx, "the CustomResourceDefinition established", func(ctx context.Context) (bool, error) {
+		current, err := stored(s.get(ctx, path))
+		if err != nil {
+			return false, err
+		}
+		conditions, _, _ := unstructured.NestedSlice(current.Object, "status", "conditions")
+		return slices.ContainsFunc(conditions, func(condition any) bool {
+			return nested(condition, "type") == "Established" && nested(condition, "status") == "True"
+		}), nil
+	})
+}
