@@ -28,6 +28,8 @@ type Client interface {
 	Get(ctx context.Context, namespace, name string, answer *bytes.Buffer) (time.Time, error)
 	// Update replaces one object, if it still has the resource version, which is also in the body if it is an API's.
 	Update(ctx context.Context, namespace, name, resourceVersion string, body []byte, answer *bytes.Buffer) (time.Time, error)
+	// Delete removes one object.
+	Delete(ctx context.Context, namespace, name string, answer *bytes.Buffer) (time.Time, error)
 	// List reads all objects of a namespace, consistently and in one page.
 	List(ctx context.Context, namespace string, answer *bytes.Buffer) (time.Time, error)
 	// Meta reads the metadata of an object that was answered, Items the resource version and the items of a list.
@@ -51,6 +53,8 @@ type API interface {
 	Watcher
 	// Do sends any request.
 	Do(ctx context.Context, request Request, answer *bytes.Buffer) (time.Time, error)
+	// Continue reads the token for the page after this one, which is empty when there is none.
+	Continue(list []byte) (token string, err error)
 }
 
 // Request is any request about the arm's resource.
@@ -65,6 +69,9 @@ type Request struct {
 	// Gzip asks for a compressed answer, which is read as it comes.
 	Gzip bool
 	Body []byte
+	// Until ends the reading as soon as the answer has this in it: a watch has no other end. An answer that ends without
+	// it was cut off. Empty means all of the answer.
+	Until []byte
 }
 
 // Reason puts an error into a class: the HTTP code and reason of a server's refusal, or what went wrong on the way.

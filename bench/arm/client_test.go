@@ -2,11 +2,13 @@ package arm_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -82,15 +84,79 @@ func TestClientSpeaksPlainJSON(t *testing.T) {
 	if err != nil || len(items) != 1 || items[0].Name != "a" {
 		t.Errorf("items = %v, %v, want a", items, err)
 	}
+	if _, err := client.Delete(t.Context(), "ns", "a", &answer); err != nil {
+		t.Fatal(err)
+	}
 	const path = "/apis/mysql.example.com/v1/namespaces/ns/mysqlinstances"
 	want := []string{
 		"POST " + path + " accept=application/json type=application/json gzip=false",
 		"PUT " + path + "/a accept=application/json type=application/json gzip=false",
 		"GET " + path + "/a accept=application/json type= gzip=false",
 		"GET " + path + " accept=application/json type= gzip=false",
+		"DELETE " + path + "/a accept=application/json type= gzip=false",
 	}
 	if diff := cmp.Diff(want, seen); diff != "" {
 		t.Errorf("unexpected requests (-want +got):\n%s", diff)
+	}
+}
+
+func TestRequestsOfAnyKind(t *testing.T) {
+	server := fakeapi.New(t)
+	a, client := newClient(t, server)
+	var answer bytes.Buffer
+	for _, name := range []string{"a", "b"} {
+		if _, err := client.Create(t.Context(), "ns", name, rendered(t, a, arm.Object{Namespace: "ns", Name: name, Set: name}), &answer); err != nil {
+			t.Fatal(err)
+		}
+	}
+	page := arm.Request{Verb: http.MethodGet, Namespace: "ns", Query: url.Values{"limit": {"1"}}}
+	if _, err := client.Do(t.Context(), page, &answer); err != nil {
+		t.Fatal(err)
+	}
+	token, err := client.Continue(answer.Bytes())
+	if err != nil || token != "1" {
+		t.Errorf("Continue() = %q, %v, want 1", token, err)
+	}
+	zipped := arm.Request{Verb: http.MethodGet, Namespace: "ns", Gzip: true, Query: url.Values{"labelSelector": {arm.SetSelector("b")}}}
+	if _, err := client.Do(t.Context(), zipped, &answer); err != nil {
+		t.Fatal(err)
+	}
+	reader, err := gzip.NewReader(&answer)
+	if err != nil {
+		t.Fatalf("the answer is not compressed: %v", err)
+	}
+	list, err := io.ReadAll(reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, items, err := client.Items(list); err != nil || len(items) != 1 || items[0].Name != "b" {
+		t.Errorf("items = %v, %v, want b", items, err)
+	}
+}
+
+func TestAnswerWithoutAnEndIsReadUntilAText(t *testing.T) {
+	server := fakeapi.New(t)
+	sent := []string{"abc", "de", "fgh"}
+	end := false
+	server.Intercept = func(w http.ResponseWriter, r *http.Request) bool {
+		for _, part := range sent {
+			_, _ = io.WriteString(w, part)
+			w.(http.Flusher).Flush()
+		}
+		if !end {
+			<-r.Context().Done()
+		}
+		return true
+	}
+	_, client := newClient(t, server)
+	var answer bytes.Buffer
+	request := arm.Request{Verb: http.MethodGet, Namespace: "ns", Until: []byte("cdef")}
+	if _, err := client.Do(t.Context(), request, &answer); err != nil || !strings.HasPrefix(answer.String(), "abcdef") {
+		t.Errorf("%q was read, %v, want abcdef at least", answer.String(), err)
+	}
+	end, request.Until = true, []byte("x")
+	if _, err := client.Do(t.Context(), request, &answer); err == nil || arm.Reason(err) != "answer was cut off" {
+		t.Errorf("an answer that ended early gave %v", err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -16,25 +17,44 @@ import (
 )
 
 const (
-	// PayloadBytes is the size of each object as the client sends it, in every kind, without the few bytes of its
-	// names, resource version and revision. What the server adds (uid, managed fields) comes on top.
+	// PayloadBytes is the size of the objects of a kind that was not asked for another one (see Kind.Bytes).
 	PayloadBytes = 2048
 	// corpusSize is the number of different payloads: enough that no answer is the same for long, few enough to be
-	// rendered in a moment.
-	corpusSize = 64
-	// paddingKey is the annotation that brings a payload to its size.
-	paddingKey = "bench.duet.example.com/padding"
+	// rendered in a moment. Of large objects there are fewer, in corpusBytes at most.
+	corpusSize  = 64
+	corpusBytes = 2 << 20
+	// paddingKey is the annotation that brings a payload to its size. What is missing comes in pieces of paddingBytes, with
+	// a number behind the key: an object with one huge string would be cheap to encode for everybody.
+	paddingKey   = "bench.duet.example.com/padding"
+	paddingBytes = 256
 )
+
+// selectedVersion is the version of the instances that the field selector is for.
+const selectedVersion = "8.4.4"
 
 // MySQLInstances is the kind that the two forms serve, with the corpus of a seed. Its objects pass every rule of the
 // API, need no other object to exist and cause no warning.
 func MySQLInstances(seed uint64) (*Kind, error) {
-	return newKind(mysqlv1.SchemeGroupVersion.WithResource("mysqlinstances"), func(i int) (specimen, error) {
-		object := instance(seed, i)
-		return specimen{object, &object.ObjectMeta, func(into runtime.Object, revision string) {
-			into.(*mysqlv1.MySQLInstance).Spec.Parameters[0].Value = revision
-		}}, nil
-	})
+	return corpus{
+		resource: mysqlv1.SchemeGroupVersion.WithResource("mysqlinstances"),
+		field:    "spec.version=" + selectedVersion,
+		make: func(i int) (specimen, error) {
+			object := instance(seed, i)
+			return specimen{
+				object: object, meta: &object.ObjectMeta, selected: object.Spec.Version == selectedVersion,
+				setRevision: func(into runtime.Object, revision string) {
+					into.(*mysqlv1.MySQLInstance).Spec.Parameters[0].Value = revision
+				},
+				addStatus: func() {
+					object.Spec.Parameters[0].Value = Object{}.revisionText()
+					object.Status = status(object)
+				},
+				setStatusRevision: func(into runtime.Object, revision string) {
+					into.(*mysqlv1.MySQLInstance).Status.Conditions[0].Message = revision
+				},
+			}, nil
+		},
+	}.render(PayloadBytes)
 }
 
 // ConfigMaps is the in-tree baseline: what the instance of the same number holds, leaf by leaf, in as many bytes.
@@ -48,7 +68,7 @@ func ConfigMaps(seed uint64) (*Kind, error) {
 		object := &corev1.ConfigMap{
 			TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"}, ObjectMeta: source.ObjectMeta, Data: data,
 		}
-		return specimen{object, &object.ObjectMeta, func(into runtime.Object, revision string) {
+		return specimen{object: object, meta: &object.ObjectMeta, setRevision: func(into runtime.Object, revision string) {
 			into.(*corev1.ConfigMap).Data[revisionLeaf] = revision
 		}}, nil
 	})
@@ -60,24 +80,91 @@ type specimen struct {
 	object      any
 	meta        *metav1.ObjectMeta
 	setRevision func(into runtime.Object, revision string)
+	// addStatus, if the kind has a status to update, gives the object one and moves the revision's mark into it, where
+	// setStatusRevision writes.
+	addStatus         func()
+	setStatusRevision func(into runtime.Object, revision string)
+	// selected is whether the corpus's field selector matches.
+	selected bool
 }
 
-// newKind renders a corpus. Each object is brought to the size by an annotation.
+// corpus is where the objects of a kind come from.
+type corpus struct {
+	resource schema.GroupVersionResource
+	// field is a field selector, if one can select a part of the objects.
+	field string
+	make  func(i int) (specimen, error)
+}
+
+// newKind renders a corpus whose objects cannot be selected by a field.
 func newKind(resource schema.GroupVersionResource, make func(i int) (specimen, error)) (*Kind, error) {
-	kind := &Kind{Resource: resource}
-	for i := range corpusSize {
-		s, err := make(i)
+	return corpus{resource: resource, make: make}.render(PayloadBytes)
+}
+
+// render makes the objects in a size.
+func (c corpus) render(bytes int) (*Kind, error) {
+	kind := &Kind{Resource: c.resource, Bytes: bytes, Field: c.field, corpus: c}
+	for i := range min(corpusSize, max(corpusBytes/bytes, 1)) {
+		s, err := c.make(i)
 		if err != nil {
 			return nil, err
 		}
-		t, err := newTemplate(s.object, PayloadBytes, func(padding string) { s.meta.Annotations[paddingKey] = padding })
+		if err := pad(s, bytes, i); err != nil {
+			return nil, err
+		}
+		plain, err := s.variant(s.setRevision)
 		if err != nil {
 			return nil, err
 		}
-		typed, _ := s.object.(runtime.Object)
-		kind.variants = append(kind.variants, variant{t, typed, s.setRevision})
+		kind.variants = append(kind.variants, plain)
+		if s.addStatus == nil {
+			continue
+		}
+		s.addStatus()
+		settled, err := s.variant(s.setStatusRevision)
+		if err != nil {
+			return nil, err
+		}
+		kind.statuses = append(kind.statuses, settled)
 	}
 	return kind, nil
+}
+
+// variant is the specimen as it is now.
+func (s specimen) variant(setRevision func(into runtime.Object, revision string)) (variant, error) {
+	t, err := newTemplate(s.object)
+	if err != nil {
+		return variant{}, err
+	}
+	v := variant{template: t, setRevision: setRevision, selected: s.selected}
+	if typed, ok := s.object.(runtime.Object); ok {
+		v.object = typed.DeepCopyObject()
+	}
+	return v, nil
+}
+
+// pad brings a specimen to its size with letters at random: one letter again and again would compress to nothing.
+func pad(s specimen, bytes, i int) error {
+	s.meta.Annotations[paddingKey] = ""
+	missing, err := missingBytes(s.object, bytes)
+	if err != nil {
+		return err
+	}
+	random := rand.New(rand.NewPCG(uint64(bytes), uint64(i)))
+	filler := func(n int) string {
+		letters := make([]byte, n)
+		for at := range letters {
+			letters[at] = byte('a' + random.IntN('z'-'a'+1))
+		}
+		return string(letters)
+	}
+	for piece := 0; missing >= 2*paddingBytes; piece++ {
+		key := fmt.Sprintf("%s-%03d", paddingKey, piece)
+		s.meta.Annotations[key] = filler(paddingBytes)
+		missing -= len(`,"":""`) + len(key) + paddingBytes
+	}
+	s.meta.Annotations[paddingKey] = filler(missing)
+	return nil
 }
 
 // revisionLeaf is the entry of a flattened spec that carries the revision.
@@ -101,11 +188,12 @@ func instance(seed uint64, i int) *mysqlv1.MySQLInstance {
 				"app.kubernetes.io/name":    "mysql",
 				"app.kubernetes.io/part-of": pick("billing", "catalog", "identity", "search"),
 				"tier":                      pick("gold", "silver", "bronze"),
+				setLabel:                    setMark,
 			},
 			Annotations: map[string]string{},
 		},
 		Spec: mysqlv1.MySQLInstanceSpec{
-			Version:   pick("8.4.3", "8.4.4", "8.4.5"),
+			Version:   pick("8.4.3", selectedVersion, "8.4.5"),
 			Replicas:  one(1, 3, 5),
 			Resources: mysqlv1.Resources{CPU: quantity(between(500, 900) + "m"), Memory: quantity(pick("4Gi", "8Gi"))},
 			Storage:   mysqlv1.Storage{VolumeSize: *quantity(between(10, 99) + "Gi")},
@@ -137,6 +225,26 @@ func instance(seed uint64, i int) *mysqlv1.MySQLInstance {
 			DeletionPolicy:     mysqlv1.DeletionDelete,
 			PowerState:         mysqlv1.PowerRunning,
 		},
+	}
+}
+
+// status is what the controller would write when all is well.
+func status(of *mysqlv1.MySQLInstance) mysqlv1.MySQLInstanceStatus {
+	condition := func(kind, reason, message string) metav1.Condition {
+		return metav1.Condition{
+			Type: kind, Status: metav1.ConditionTrue, ObservedGeneration: 1, Reason: reason, Message: message,
+			LastTransitionTime: metav1.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+		}
+	}
+	return mysqlv1.MySQLInstanceStatus{
+		Conditions: []metav1.Condition{
+			condition(mysqlv1.ConditionReady, "AllServersServe", revisionMark),
+			condition(mysqlv1.ConditionAvailable, "PrimaryServes", "the primary accepts clients"),
+			condition(mysqlv1.ConditionConfigurationApplied, "InForce", "every field is in force"),
+		},
+		ObservedGeneration: 1, Replicas: *of.Spec.Replicas, ReadyReplicas: *of.Spec.Replicas,
+		CurrentVersion: of.Spec.Version, Primary: "mysql-0",
+		Endpoint: &mysqlv1.Endpoint{Host: "mysql.example.svc", Port: *of.Spec.Service.Port},
 	}
 }
 

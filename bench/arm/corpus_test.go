@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 
@@ -72,16 +73,95 @@ func TestInstancesPassTheRules(t *testing.T) {
 	}
 }
 
+// TestStatusesPassTheRules is the same for what is sent to the status subresource.
+func TestStatusesPassTheRules(t *testing.T) {
+	scheme := runtime.NewScheme()
+	install.Install(scheme)
+	decoder := serializer.NewCodecFactory(scheme, serializer.EnableStrict).UniversalDecoder(mysql.SchemeGroupVersion)
+	kind := kinds(t, 7)["mysqlinstances"]
+	for i := range corpusSize {
+		object := sample
+		object.Number = i
+		text, err := kind.AppendStatus(nil, JSON, object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		decoded, err := runtime.Decode(decoder, text)
+		if err != nil {
+			t.Fatalf("object %d does not decode: %v\n%s", i, err, text)
+		}
+		instance := decoded.(*mysql.MySQLInstance)
+		if got := instance.Status.Conditions[0].Message; got != "1000005" {
+			t.Errorf("the revision is %q, want 1000005", got)
+		}
+		if errs := validation.ValidateMySQLInstanceStatusUpdate(instance, instance); len(errs) > 0 {
+			t.Errorf("object %d is refused: %v", i, errs)
+		}
+	}
+}
+
 func TestEveryPayloadHasTheSameSize(t *testing.T) {
-	want := PayloadBytes + len("name-1"+"ns"+"123"+"1000005")
 	for name, kind := range kinds(t, 7) {
-		for i := range corpusSize {
+		for _, bytes := range []int{PayloadBytes, 16 << 10, 128 << 10} {
+			sized, err := kind.Sized(bytes)
+			if err != nil {
+				t.Fatal(err)
+			}
 			object := sample
-			object.Number = i
-			if got := len(rendered(t, kind, object)); got != want {
-				t.Errorf("%s: object %d has %d bytes, want %d", name, i, got, want)
+			want := bytes + len("name-1"+"ns"+"123"+"1000005"+"s7")
+			object.Set = "s7"
+			for i := range sized.variants {
+				object.Number = i
+				if got := len(rendered(t, sized, object)); got != want {
+					t.Errorf("%s: object %d has %d bytes, want %d", name, i, got, want)
+				}
+			}
+			if sized.Bytes != bytes || sized.Resource != kind.Resource || sized.Field != kind.Field {
+				t.Errorf("%s: the kind of %d bytes says %+v", name, bytes, sized)
 			}
 		}
+	}
+}
+
+// A large object that one string makes up would be cheap to encode, and repeated letters cheap to compress.
+func TestLargeObjectsAreMadeOfManyStrings(t *testing.T) {
+	large, err := kinds(t, 7)["mysqlinstances"].Sized(16 << 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var instance mysqlv1.MySQLInstance
+	if err := json.Unmarshal(rendered(t, large, sample), &instance); err != nil {
+		t.Fatal(err)
+	}
+	if got := len(instance.Annotations); got < 40 {
+		t.Errorf("%d annotations, want the padding in many", got)
+	}
+	for key, value := range instance.Annotations {
+		if len(value) > 2*paddingBytes || strings.Contains(value, "xxxxxxxx") {
+			t.Errorf("annotation %s is %q", key, value)
+		}
+	}
+}
+
+func TestFieldSelectorMatchesAPart(t *testing.T) {
+	both := kinds(t, 7)
+	kind := both["mysqlinstances"]
+	selected := 0
+	for i := range corpusSize {
+		object := sample
+		object.Number = i
+		if got := bytes.Contains(rendered(t, kind, object), []byte(`"version":"8.4.4"`)); got != kind.Selects(i) {
+			t.Errorf("Selects(%d) = %v, want %v", i, kind.Selects(i), got)
+		}
+		if kind.Selects(i) {
+			selected++
+		}
+	}
+	if kind.Field != "spec.version=8.4.4" || selected == 0 || selected == corpusSize {
+		t.Errorf("%q matches %d of %d", kind.Field, selected, corpusSize)
+	}
+	if both["configmaps"].HasField() || both["configmaps"].HasStatus() || !both["ingresses"].HasStatus() {
+		t.Error("a kind has what it should not have, or not what it should")
 	}
 }
 
@@ -128,7 +208,7 @@ func TestCorpusFollowsFromItsSeed(t *testing.T) {
 func TestAppendFillsEveryGapAndNothingElse(t *testing.T) {
 	for name, kind := range kinds(t, 7) {
 		one, two := sample, sample
-		two.Name, two.Namespace, two.ResourceVersion, two.Revision = "n2", "ns2", "9", 6
+		two.Name, two.Namespace, two.ResourceVersion, two.Revision, two.Set = "n2", "ns2", "9", 6, "s2"
 		var got [2]map[string]any
 		for i, object := range []Object{one, two} {
 			if err := json.Unmarshal(rendered(t, kind, object), &got[i]); err != nil {
@@ -143,6 +223,11 @@ func TestAppendFillsEveryGapAndNothingElse(t *testing.T) {
 			}
 			metadata[field] = got[0]["metadata"].(map[string]any)[field]
 		}
+		labels := metadata["labels"].(map[string]any)
+		if labels[setLabel] != "s2" {
+			t.Errorf("%s: the set is %v, want s2", name, labels[setLabel])
+		}
+		labels[setLabel] = ""
 		text, _ := json.Marshal(got[1])
 		restored := bytes.Replace(text, []byte("1000006"), []byte("1000005"), 1)
 		was, _ := json.Marshal(got[0])
@@ -175,34 +260,83 @@ func TestEncodingsSayTheSame(t *testing.T) {
 		for i := range corpusSize {
 			object := sample
 			object.Number = i
-			want, err := runtime.Decode(serializer.NewCodecFactory(scheme).UniversalDeserializer(), rendered(t, kind, object))
-			if err != nil {
-				t.Fatal(err)
-			}
-			for encoding, decoder := range map[Encoding]runtime.Decoder{Protobuf: protobufSerializer, CBOR: cborSerializer} {
-				body, err := kind.Append(nil, encoding, object)
-				if err != nil {
-					t.Fatal(err)
-				}
-				got, err := runtime.Decode(decoder, body)
-				if err != nil {
-					t.Fatalf("%s as %s: %v", name, encoding, err)
-				}
-				want.GetObjectKind().SetGroupVersionKind(got.GetObjectKind().GroupVersionKind())
-				if !equality.Semantic.DeepEqual(want, got) {
-					t.Errorf("%s, object %d: JSON and %s differ:\n%s", name, i, encoding, cmp.Diff(want, got))
-				}
-				meta, err := encoding.meta(body)
-				if err != nil || meta != (Meta{Name: "name-1", ResourceVersion: "123"}) {
-					t.Errorf("%s as %s: metadata %+v, %v", name, encoding, meta, err)
-				}
+			object.Set = "s7"
+			sameInAllEncodings(t, name, func(in Encoding) ([]byte, error) { return kind.Append(nil, in, object) })
+			if kind.HasStatus() {
+				sameInAllEncodings(t, name, func(in Encoding) ([]byte, error) { return kind.AppendStatus(nil, in, object) })
 			}
 		}
 	}
 }
 
+func sameInAllEncodings(t *testing.T, name string, render func(Encoding) ([]byte, error)) {
+	t.Helper()
+	text, err := render(JSON)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := runtime.Decode(serializer.NewCodecFactory(scheme).UniversalDeserializer(), text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for encoding, decoder := range map[Encoding]runtime.Decoder{Protobuf: protobufSerializer, CBOR: cborSerializer} {
+		body, err := render(encoding)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := runtime.Decode(decoder, body)
+		if err != nil {
+			t.Fatalf("%s as %s: %v", name, encoding, err)
+		}
+		want.GetObjectKind().SetGroupVersionKind(got.GetObjectKind().GroupVersionKind())
+		if !equality.Semantic.DeepEqual(want, got) {
+			t.Errorf("%s: JSON and %s differ:\n%s", name, encoding, cmp.Diff(want, got))
+		}
+		meta, err := encoding.meta(body)
+		if err != nil || meta != (Meta{Name: "name-1", ResourceVersion: "123"}) {
+			t.Errorf("%s as %s: metadata %+v, %v", name, encoding, meta, err)
+		}
+	}
+}
+
+func TestTokenOfAPage(t *testing.T) {
+	object, err := kinds(t, 7)["configmaps"].Append(nil, JSON, sample)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var item corev1.ConfigMap
+	if err := json.Unmarshal(object, &item); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"", "eyJ2IjoibWV0YS5rOHMuaW8vdjEifQ"} {
+		list := &corev1.ConfigMapList{
+			TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMapList"},
+			ListMeta: metav1.ListMeta{ResourceVersion: "9", Continue: want}, Items: []corev1.ConfigMap{item, item},
+		}
+		for encoding, encode := range map[Encoding]func() ([]byte, error){
+			JSON:     func() ([]byte, error) { return json.Marshal(list) },
+			Protobuf: func() ([]byte, error) { return runtime.Encode(protobufSerializer, list) },
+			CBOR:     func() ([]byte, error) { return runtime.Encode(cborSerializer, list) },
+		} {
+			body, err := encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := encoding.token(body); err != nil || got != want {
+				t.Errorf("%s: token() = %q, %v, want %q", encoding, got, err, want)
+			}
+		}
+	}
+	if _, err := JSON.token([]byte(`{"metadata":{"continue":"abc`)); err == nil {
+		t.Error("a list that was cut off has a token")
+	}
+}
+
 func TestTemplateThatDoesNotFit(t *testing.T) {
-	if _, err := newTemplate(map[string]string{"a": strings.Repeat("x", 100)}, 10, func(string) {}); err == nil {
+	if _, err := missingBytes(map[string]string{"a": strings.Repeat("x", 100)}, 10); err == nil {
 		t.Error("an object larger than its size was accepted")
+	}
+	if _, err := kinds(t, 7)["mysqlinstances"].Sized(1000); err == nil {
+		t.Error("a kind was made smaller than its objects are")
 	}
 }

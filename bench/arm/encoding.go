@@ -73,6 +73,7 @@ func (v variant) encode(to []byte, in Encoding, object Object) ([]byte, error) {
 	accessor.SetName(object.Name)
 	accessor.SetNamespace(object.Namespace)
 	accessor.SetResourceVersion(object.ResourceVersion)
+	accessor.GetLabels()[setLabel] = object.Set
 	v.setRevision(filled, object.revisionText())
 	buffer := bytes.NewBuffer(to)
 	var encoder runtime.Encoder = protobufSerializer
@@ -111,6 +112,25 @@ func (e Encoding) items(list []byte) (resourceVersion string, items []Meta, err 
 		items[i] = Meta{Name: item.Name, ResourceVersion: item.ResourceVersion}
 	}
 	return read.ResourceVersion, items, nil
+}
+
+// token finds what continues a list, without reading its objects: whoever pages has to know it between two
+// requests of one measurement. It is empty on the last page.
+func (e Encoding) token(list []byte) (string, error) {
+	if e == JSON || e == "" {
+		const field = `"continue":"` // of a list's metadata, which may follow its items; it is never escaped
+		_, rest, found := bytes.Cut(list, []byte(field))
+		token, _, closed := bytes.Cut(rest, []byte{'"'})
+		if found != closed {
+			return "", errors.New("could not read a list: its metadata is cut off")
+		}
+		return string(token), nil
+	}
+	var read metav1.List
+	if err := e.unmarshal(list, &read); err != nil {
+		return "", fmt.Errorf("could not read a list: %w", err)
+	}
+	return read.Continue, nil
 }
 
 // message is what all three encodings can be read into.

@@ -12,6 +12,7 @@ import (
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/watch"
 )
 
@@ -97,19 +98,41 @@ func (c *etcdClient) Update(
 func (c *etcdClient) write(
 	ctx context.Context, when clientv3.Cmp, key string, body []byte, answer *bytes.Buffer,
 ) (time.Time, error) {
-	ctx, cancel := context.WithTimeout(ctx, RequestTimeout)
-	defer cancel()
-	result, err := c.etcd.Txn(ctx).If(when).Then(clientv3.OpPut(key, string(body))).Commit()
-	done := time.Now()
+	result, done, err := c.transact(ctx, when, clientv3.OpPut(key, string(body)))
 	if err != nil {
-		return time.Time{}, fmt.Errorf("could not write a key: %w", err)
-	}
-	if !result.Succeeded {
-		return time.Time{}, errTransaction
+		return time.Time{}, err
 	}
 	return done, keep(answer, &etcdserverpb.RangeResponse{Header: result.Header, Kvs: []*mvccpb.KeyValue{
 		{Key: []byte(key), ModRevision: result.Header.Revision, Value: body},
 	}})
+}
+
+// Delete implements Client. A key that is not there is not found, as an API says it.
+func (c *etcdClient) Delete(ctx context.Context, namespace, name string, answer *bytes.Buffer) (time.Time, error) {
+	key := key(namespace, name)
+	answer.Reset()
+	_, done, err := c.transact(ctx, clientv3.Compare(clientv3.ModRevision(key), "!=", 0), clientv3.OpDelete(key))
+	if errors.Is(err, errTransaction) {
+		return time.Time{}, apierrors.NewNotFound(c.arm.Kind.Resource.GroupResource(), name)
+	}
+	return done, err
+}
+
+// transact writes if a condition holds.
+func (c *etcdClient) transact(
+	ctx context.Context, when clientv3.Cmp, then clientv3.Op,
+) (*clientv3.TxnResponse, time.Time, error) {
+	ctx, cancel := context.WithTimeout(ctx, RequestTimeout)
+	defer cancel()
+	result, err := c.etcd.Txn(ctx).If(when).Then(then).Commit()
+	done := time.Now()
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("could not write a key: %w", err)
+	}
+	if !result.Succeeded {
+		return nil, time.Time{}, errTransaction
+	}
+	return result, done, nil
 }
 
 func (c *etcdClient) Get(ctx context.Context, namespace, name string, answer *bytes.Buffer) (time.Time, error) {

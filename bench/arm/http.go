@@ -72,6 +72,12 @@ func (c *httpClient) Update(
 	return c.Do(ctx, Request{Verb: http.MethodPut, Namespace: namespace, Name: name, Body: body}, answer)
 }
 
+func (c *httpClient) Delete(ctx context.Context, namespace, name string, answer *bytes.Buffer) (time.Time, error) {
+	return c.Do(ctx, Request{Verb: http.MethodDelete, Namespace: namespace, Name: name}, answer)
+}
+
+func (c *httpClient) Continue(list []byte) (string, error) { return c.arm.Encoding.token(list) }
+
 func (c *httpClient) List(ctx context.Context, namespace string, answer *bytes.Buffer) (time.Time, error) {
 	return c.Do(ctx, Request{Verb: http.MethodGet, Namespace: namespace}, answer)
 }
@@ -89,7 +95,7 @@ func (c *httpClient) Do(ctx context.Context, request Request, answer *bytes.Buff
 	}
 	defer response.Body.Close()
 	answer.Reset()
-	_, err = answer.ReadFrom(response.Body)
+	err = receive(response, request.Until, answer)
 	done := time.Now()
 	if err != nil {
 		return time.Time{}, fmt.Errorf("%w: %s %s: %w", errCutOff, request.Verb, response.Request.URL, err)
@@ -98,6 +104,26 @@ func (c *httpClient) Do(ctx context.Context, request Request, answer *bytes.Buff
 		return time.Time{}, statusError(response.StatusCode, answer.Bytes())
 	}
 	return done, nil
+}
+
+// receive reads an answer to its end or, if that is asked for and the request did not fail, until it has a text in it.
+func receive(response *http.Response, until []byte, answer *bytes.Buffer) error {
+	if len(until) == 0 || response.StatusCode != http.StatusOK {
+		_, err := answer.ReadFrom(response.Body)
+		return err
+	}
+	for seen := 0; ; {
+		answer.Grow(bytes.MinRead)
+		n, err := response.Body.Read(answer.AvailableBuffer()[:answer.Available()])
+		answer.Write(answer.AvailableBuffer()[:n])
+		if bytes.Contains(answer.Bytes()[seen:], until) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		seen = max(answer.Len()-len(until), 0)
+	}
 }
 
 func (c *httpClient) url(request Request) string {

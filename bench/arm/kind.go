@@ -12,9 +12,31 @@ import (
 type Kind struct {
 	// Resource is what the arm reads and writes, with its version.
 	Resource schema.GroupVersionResource
-	// variants are the objects of the corpus, ready to be filled in.
-	variants []variant
+	// Bytes is the size of each object as the client sends it, without the few bytes of what Object fills in. What the
+	// server adds (uid, managed fields) comes on top.
+	Bytes int
+	// Field is a field selector that a part of the objects matches (see Selects); empty when nothing but names can be
+	// selected.
+	Field string
+
+	// corpus is what the objects come from, variants are the objects ready to be filled in, and statuses the same with a
+	// status; there are none when the kind has no such subresource.
+	corpus             corpus
+	variants, statuses []variant
 }
+
+// Sized is the same kind with objects of another size. They are larger by annotations of a few hundred bytes, which every
+// kind may have alike.
+func (k *Kind) Sized(bytes int) (*Kind, error) { return k.corpus.render(bytes) }
+
+// HasStatus is whether the kind has a status of its own to update.
+func (k *Kind) HasStatus() bool { return len(k.statuses) > 0 }
+
+// HasField is whether objects can be selected by a field of their spec.
+func (k *Kind) HasField() bool { return k.Field != "" }
+
+// Selects is whether the field selector matches the object of that number.
+func (k *Kind) Selects(number int) bool { return k.variants[number%len(k.variants)].selected }
 
 // variant is one object of a corpus: as JSON with gaps, and as the object that it was rendered from, if it has a type.
 type variant struct {
@@ -22,6 +44,8 @@ type variant struct {
 	object runtime.Object
 	// setRevision writes the revision into the field that carries it.
 	setRevision func(into runtime.Object, revision string)
+	// selected is whether the kind's field selector matches.
+	selected bool
 }
 
 // Object fills in what differs between the objects of a corpus.
@@ -34,7 +58,15 @@ type Object struct {
 	Number int
 	// Revision is written into one field of the spec, so that each update really changes the object.
 	Revision int
+	// Set is the value of a label, by which objects can be selected.
+	Set string
 }
+
+// setLabel has the value of Object.Set.
+const setLabel = "bench.duet.example.com/set"
+
+// SetSelector is the label selector for the objects of a set.
+func SetSelector(set string) string { return setLabel + "=" + set }
 
 // revisionText has a fixed width, which keeps the object's size: updates must not grow what is read later.
 func (o Object) revisionText() string {
@@ -45,11 +77,20 @@ func (o Object) revisionText() string {
 // Append adds the object in an encoding to a buffer and returns the buffer. JSON costs a copy; the binary encodings are
 // encoded anew, which takes a few microseconds.
 func (k *Kind) Append(to []byte, in Encoding, object Object) ([]byte, error) {
-	chosen := k.variants[object.Number%len(k.variants)]
+	return k.variants[object.Number%len(k.variants)].render(to, in, object)
+}
+
+// AppendStatus is Append for an update of the status: the object has one, which carries the revision instead of the spec.
+// The kind must have a status.
+func (k *Kind) AppendStatus(to []byte, in Encoding, object Object) ([]byte, error) {
+	return k.statuses[object.Number%len(k.statuses)].render(to, in, object)
+}
+
+func (v variant) render(to []byte, in Encoding, object Object) ([]byte, error) {
 	if in == JSON || in == "" {
-		return chosen.append(to, object), nil
+		return v.append(to, object), nil
 	}
-	return chosen.encode(to, in, object)
+	return v.encode(to, in, object)
 }
 
 // Size is that of the smallest object in an encoding, in bytes, with no more of its names than a letter: no answer that

@@ -95,11 +95,18 @@ func (a *Arm) prepareNamespace(ctx context.Context, admin kubernetes.Interface, 
 	}
 	role := &rbacv1.Role{
 		ObjectMeta: metav1.ObjectMeta{Name: owner, Labels: labels},
-		Rules: []rbacv1.PolicyRule{{
-			APIGroups: []string{a.Kind.Resource.Group},
-			Resources: []string{a.Kind.Resource.Resource},
-			Verbs:     []string{"create", "get", "list", "update", "watch"},
-		}},
+		Rules: []rbacv1.PolicyRule{
+			{
+				APIGroups: []string{a.Kind.Resource.Group},
+				Resources: []string{a.Kind.Resource.Resource},
+				Verbs:     []string{"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"},
+			},
+			{
+				APIGroups: []string{a.Kind.Resource.Group},
+				Resources: []string{a.Kind.Resource.Resource + "/status"},
+				Verbs:     []string{"update"},
+			},
+		},
 	}
 	if _, err := admin.RbacV1().Roles(namespace).Create(ctx, role, metav1.CreateOptions{}); err != nil {
 		return err

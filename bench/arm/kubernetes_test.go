@@ -1,7 +1,10 @@
 package arm_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -9,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/duet-api/duet/bench/arm"
@@ -42,6 +46,55 @@ func TestPrepareAndCleanup(t *testing.T) {
 	}
 	if got := server.Namespaces(); len(got) != 0 {
 		t.Errorf("namespaces %v are left", got)
+	}
+}
+
+// The rights are those that the scenarios need, and no more.
+func TestPrepareGivesTheRightsOfTheScenarios(t *testing.T) {
+	server := fakeapi.New(t)
+	var role rbacv1.Role
+	server.Intercept = func(_ http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/namespaces/ns-scratch/roles") {
+			return false
+		}
+		body, err := io.ReadAll(r.Body)
+		if err != nil || json.Unmarshal(body, &role) != nil {
+			t.Errorf("the role is %q, %v", body, err)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		return false
+	}
+	if err := newArm(t, server).Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := []rbacv1.PolicyRule{
+		{
+			APIGroups: []string{"mysql.example.com"}, Resources: []string{"mysqlinstances"},
+			Verbs: []string{"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"},
+		},
+		{APIGroups: []string{"mysql.example.com"}, Resources: []string{"mysqlinstances/status"}, Verbs: []string{"update"}},
+	}
+	if diff := cmp.Diff(want, role.Rules); diff != "" {
+		t.Errorf("unexpected rights (-want +got):\n%s", diff)
+	}
+}
+
+func TestHeartbeatWritesBesideTheArm(t *testing.T) {
+	server := fakeapi.New(t)
+	a := newArm(t, server)
+	renew, err := a.Target.(arm.Neighbour).Heartbeat(t.Context(), a.Scratch())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := renew(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const path = "/apis/coordination.k8s.io/v1/namespaces/ns-scratch/leases"
+	want := []string{"POST " + path, "PUT " + path + "/duet-bench", "PUT " + path + "/duet-bench"}
+	if diff := cmp.Diff(want, server.Requests()); diff != "" {
+		t.Errorf("unexpected requests (-want +got):\n%s", diff)
 	}
 }
 

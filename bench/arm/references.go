@@ -27,9 +27,19 @@ func Ingresses(seed uint64) (*Kind, error) {
 				Host: fmt.Sprintf("rule-%d-%s.example.com", rule, p.Value), IngressRuleValue: ingressPath(p.Name),
 			})
 		}
-		return specimen{object, &object.ObjectMeta, func(into runtime.Object, revision string) {
-			into.(*networkingv1.Ingress).Spec.Rules[0].Host = ingressHost(revision)
-		}}, nil
+		return specimen{
+			object: object, meta: &object.ObjectMeta,
+			setRevision: func(into runtime.Object, revision string) {
+				into.(*networkingv1.Ingress).Spec.Rules[0].Host = ingressHost(revision)
+			},
+			addStatus: func() {
+				object.Spec.Rules[0].Host = ingressHost(Object{}.revisionText())
+				object.Status.LoadBalancer.Ingress = []networkingv1.IngressLoadBalancerIngress{{Hostname: ingressHost(revisionMark)}}
+			},
+			setStatusRevision: func(into runtime.Object, revision string) {
+				into.(*networkingv1.Ingress).Status.LoadBalancer.Ingress[0].Hostname = ingressHost(revision)
+			},
+		}, nil
 	})
 }
 

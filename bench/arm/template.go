@@ -21,23 +21,28 @@ const (
 	namespaceMark       = "@namespace@"
 	resourceVersionMark = "@resourceVersion@"
 	revisionMark        = "@revision@"
+	setMark             = "@set@"
 )
 
-// newTemplate renders an object that has each mark in it once. The object is padded, by the function, to the wanted
-// number of bytes outside of its gaps.
-func newTemplate(object any, wantBytes int, pad func(padding string)) (template, error) {
-	pad("")
-	short, err := json.Marshal(object)
+// marks in the order of their names.
+var marks = []string{nameMark, namespaceMark, resourceVersionMark, revisionMark, setMark}
+
+// missingBytes is how many an object, which has each mark in it once, lacks to the wanted number outside of its gaps.
+func missingBytes(object any, wantBytes int) (int, error) {
+	text, err := json.Marshal(object)
 	if err != nil {
-		return template{}, fmt.Errorf("could not render an object of the corpus: %w", err)
+		return 0, fmt.Errorf("could not render an object of the corpus: %w", err)
 	}
-	const gaps = len(nameMark + namespaceMark + resourceVersionMark + revisionMark)
-	missing := wantBytes + gaps - len(short)
+	missing := wantBytes + len(strings.Join(marks, "")) - len(text)
 	if missing < 0 {
-		return template{}, fmt.Errorf("could not render an object of the corpus in %d bytes: it has %d more before padding",
+		return 0, fmt.Errorf("could not render an object of the corpus in %d bytes: it has %d more before padding",
 			wantBytes, -missing)
 	}
-	pad(strings.Repeat("x", missing))
+	return missing, nil
+}
+
+// newTemplate renders an object.
+func newTemplate(object any) (template, error) {
 	rest, err := json.Marshal(object)
 	if err != nil {
 		return template{}, fmt.Errorf("could not render an object of the corpus: %w", err)
@@ -56,7 +61,7 @@ func newTemplate(object any, wantBytes int, pad func(padding string)) (template,
 
 func firstMark(in []byte) (mark string, at int) {
 	at = len(in)
-	for _, candidate := range []string{nameMark, namespaceMark, resourceVersionMark, revisionMark} {
+	for _, candidate := range marks {
 		if i := bytes.Index(in, []byte(candidate)); i >= 0 && i < at {
 			mark, at = candidate, i
 		}
@@ -76,6 +81,8 @@ func (t template) append(to []byte, object Object) []byte {
 			to = append(to, object.ResourceVersion...)
 		case revisionMark:
 			to = append(to, object.revisionText()...)
+		case setMark:
+			to = append(to, object.Set...)
 		}
 	}
 	return append(to, t.parts[len(t.gaps)]...)

@@ -4,14 +4,11 @@
 package fakeapi
 
 import (
-	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -41,6 +38,9 @@ type stored struct {
 	body    []byte
 	version string
 }
+
+// echoed are resources that are not kept: what is sent comes back.
+var echoed = []string{"roles", "rolebindings", "leases"}
 
 type object map[string]any
 
@@ -130,13 +130,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Fail(w, http.StatusNotFound, "NotFound", r.URL.Path)
 	case len(parts) <= at+2:
 		s.namespace(w, r, parts[at+1:], body)
-	case parts[at+2] == "roles", parts[at+2] == "rolebindings":
+	case slices.Contains(echoed, parts[at+2]):
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(body)
 	case len(parts) == at+3 && r.URL.Query().Get("watch") != "":
 		s.watch(w, r, parts[at+1])
 	default:
-		s.object(w, r.Method, parts[at+1], strings.Join(parts[at+3:], "/"), body)
+		s.object(w, r, parts[at+1], append(parts[at+3:], "", "")[:2], body)
 	}
 }
 
@@ -166,96 +166,6 @@ func (s *Server) namespace(w http.ResponseWriter, r *http.Request, name []string
 		}
 	}
 	answer(w, o)
-}
-
-func (s *Server) object(w http.ResponseWriter, method, namespace, name string, body []byte) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var sent struct {
-		Metadata struct{ Name, ResourceVersion string }
-	}
-	if len(body) > 0 {
-		if err := json.Unmarshal(body, &sent); err != nil {
-			Fail(w, http.StatusBadRequest, "BadRequest", err.Error())
-			return
-		}
-		name = sent.Metadata.Name
-	}
-	key := namespace + "/" + name
-	found, exists := s.objects[key]
-	switch {
-	case method == http.MethodGet && name == "":
-		s.list(w, namespace)
-	case method == http.MethodPost && exists:
-		Fail(w, http.StatusConflict, "AlreadyExists", name)
-	case method == http.MethodPost:
-		s.store(w, namespace, name, "ADDED", stored{body, sent.Metadata.ResourceVersion})
-	case !exists:
-		Fail(w, http.StatusNotFound, "NotFound", name)
-	case method == http.MethodGet:
-		_, _ = w.Write(found.body)
-	case method == http.MethodPut && sent.Metadata.ResourceVersion != found.version:
-		Fail(w, http.StatusConflict, "Conflict", name)
-	case method == http.MethodPut && bytes.Equal(body, found.body):
-		_, _ = w.Write(found.body) // as a real server short-cuts an update that changes nothing
-	case method == http.MethodPut:
-		s.store(w, namespace, name, "MODIFIED", stored{body, sent.Metadata.ResourceVersion})
-	default:
-		Fail(w, http.StatusMethodNotAllowed, "MethodNotAllowed", method)
-	}
-}
-
-func (s *Server) list(w http.ResponseWriter, namespace string) {
-	fmt.Fprintf(w, `{"metadata":{"resourceVersion":"%d"},"items":[`, s.revision)
-	for i, name := range s.names(namespace) {
-		if i > 0 {
-			_, _ = io.WriteString(w, ",")
-		}
-		_, _ = w.Write(s.objects[namespace+"/"+name].body)
-	}
-	_, _ = io.WriteString(w, "]}")
-}
-
-// store writes an object and tells the watchers before it answers, as it may happen on a real server.
-func (s *Server) store(w http.ResponseWriter, namespace, name, event string, o stored) {
-	s.revision++
-	version := strconv.Itoa(s.revision)
-	field := `"resourceVersion":"%s"`
-	o.body = bytes.Replace(o.body, fmt.Appendf(nil, field, o.version), fmt.Appendf(nil, field, version), 1)
-	o.version = version
-	s.objects[namespace+"/"+name] = o
-	for watcher, watched := range s.watchers {
-		if watched == namespace {
-			watcher <- fmt.Appendf(nil, `{"type":"%s","object":%s}`, event, o.body)
-		}
-	}
-	_, _ = w.Write(o.body)
-}
-
-func (s *Server) watch(w http.ResponseWriter, r *http.Request, namespace string) {
-	events := make(chan []byte, 1000)
-	s.mu.Lock()
-	s.watchers[events] = namespace
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.watchers, events)
-	}()
-	w.WriteHeader(http.StatusOK)
-	flush := w.(http.Flusher)
-	flush.Flush()
-	for {
-		select {
-		case frame := <-events:
-			if _, err := w.Write(append(frame, '\n')); err != nil {
-				return
-			}
-			flush.Flush()
-		case <-r.Context().Done():
-			return
-		}
-	}
 }
 
 func answer(w http.ResponseWriter, o object) {
