@@ -23,6 +23,10 @@
 //     resources, certificate and requests to restart, and the settings that need a start. A change of it is what
 //     "disruptive" means. It waits for the maintenance window (maintenance.go) unless there is nothing to disrupt, never
 //     lowers the version, and takes one release series at a time (plan.go). Everything else is obeyed at once.
+//   - Running servers are looked after over SQL (replication.go, replication_repair.go): the primary and its replicas,
+//     the root password (credentials.go) and settings that need no restart (livesettings.go). What is done to a replica
+//     is decided by one function of what was found (replication_decision.go), and never takes from a server what only
+//     that one has. docs/replication.md says it for those who run it.
 //   - Volumes grow under running servers, with the StatefulSet made anew around its pods (storage.go).
 //   - The root password is drawn once and created, never applied: no later reconcile, stale cache or second leader can
 //     overwrite it.
