@@ -23,8 +23,8 @@ var apartRows = []Row{
 		Source: "apiserver pkg/server/options/etcd.go, DefaultStorageMediaType; the types need generated protobuf code",
 		Flag:   Documented, Labels: []string{Slow, Disruptive}, Site: true,
 		Expect: Expectation{
-			CRD:        "by default JSON, with --storage-media-type for protobuf JSON",
-			Aggregated: "by default JSON, with --storage-media-type for protobuf protobuf",
+			CRD:        "by default JSON, asked for protobuf by --storage-media-type: JSON",
+			Aggregated: "by default JSON, asked for protobuf by --storage-media-type: protobuf",
 		},
 		Probe: mediaType,
 	},

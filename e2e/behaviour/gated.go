@@ -119,7 +119,7 @@ func inCBOR(ctx context.Context, s *Subject) (Observation, error) {
 	if err != nil {
 		return Observation{}, err
 	}
-	value, err := there.stored(ctx, storing, "db")
+	value, err := there.stored(ctx, storing)
 	if err != nil {
 		return Observation{}, err
 	}

@@ -62,7 +62,7 @@ func dialEtcd(url, caFile, certFile, keyFile string) (*clientv3.Client, error) {
 	return client, nil
 }
 
-// key of the instance db in its server's etcd.
+// key of an instance in its server's etcd; without a name, of what is before all of them.
 func (s *Subject) key(v server, name string) string {
 	return strings.Join([]string{v.flag("etcd-prefix"), fixture.Group, fixture.Resource, s.Namespace, name}, "/")
 }
@@ -144,7 +144,7 @@ func encryptedAtRest(ctx context.Context, s *Subject) (Observation, error) {
 	if err != nil {
 		return Observation{}, err
 	}
-	value, err := there.stored(ctx, storing, "db")
+	value, err := there.stored(ctx, storing)
 	if err != nil {
 		return Observation{}, err
 	}
@@ -157,9 +157,9 @@ func encryptedAtRest(ctx context.Context, s *Subject) (Observation, error) {
 		encoding(value), choose(readable, "readable", "not readable"), show(read, "spec", "version"))
 }
 
-// stored is the raw value of an instance.
-func (s *Subject) stored(ctx context.Context, v server, name string) ([]byte, error) {
-	key := s.key(v, name)
+// stored is the raw value of the instance db.
+func (s *Subject) stored(ctx context.Context, v server) ([]byte, error) {
+	key := s.key(v, "db")
 	found, err := s.raw(ctx, v, key)
 	if err != nil {
 		return nil, err
@@ -184,11 +184,11 @@ func mediaType(ctx context.Context, s *Subject) (Observation, error) {
 		if err != nil {
 			return Observation{}, err
 		}
-		value, err := subject.stored(ctx, storing, "db")
+		value, err := subject.stored(ctx, storing)
 		if err != nil {
 			return Observation{}, err
 		}
 		seen = append(seen, encoding(value))
 	}
-	return observed("by default %s, with --storage-media-type for protobuf %s", seen[0], seen[1])
+	return observed("by default %s, asked for protobuf by --storage-media-type: %s", seen[0], seen[1])
 }

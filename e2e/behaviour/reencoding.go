@@ -56,7 +56,7 @@ func migration(ctx context.Context, s *Subject) (Observation, error) {
 	if err != nil {
 		return Observation{}, err
 	}
-	value, err := there.stored(ctx, storing, "db")
+	value, err := there.stored(ctx, storing)
 	if err != nil {
 		return Observation{}, err
 	}

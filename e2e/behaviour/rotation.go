@@ -118,16 +118,22 @@ func rotateServing(ctx context.Context, b *backend) error {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(ca.Bundle())
 	err = eventually(ctx, "the new certificate shown", func(context.Context) (bool, error) {
-		connection, err := tls.Dial("tcp", loopback(b.at.port), &tls.Config{RootCAs: pool, ServerName: hosts[0]})
-		if err != nil {
-			return false, nil
-		}
-		return true, connection.Close()
+		return shows(loopback(b.at.port), &tls.Config{RootCAs: pool, ServerName: hosts[0]}), nil
 	})
 	if err != nil {
 		return err
 	}
 	return b.direct(ctx, address{port: b.at.port, bundle: ca.Bundle()})
+}
+
+// shows is whether a server shows a certificate that is trusted.
+func shows(at string, trusting *tls.Config) bool {
+	connection, err := tls.Dial("tcp", at, trusting)
+	if err != nil {
+		return false
+	}
+	connection.Close()
+	return true
 }
 
 // rotateFrontProxy replaces the authority of the front proxy in the same three steps.

@@ -115,15 +115,6 @@ func (v server) as(credentials *rest.Config) (*wire.Client, error) {
 	return wire.New(config)
 }
 
-// user is access for a user of a name, recorded.
-func (s *Subject) user(name string, groups ...string) (*rest.Config, error) {
-	config, err := s.Site.Plane.UserConfig(name, groups...)
-	if err != nil {
-		return nil, fmt.Errorf("could not get access for user %s: %w", name, err)
-	}
-	return s.recorder.Wrap(config), nil
-}
-
 // each asks every server the same and joins the answers: "kube-apiserver <answer>, duet-apiserver <answer>".
 func each(servers []server, ask func(server) (string, error)) (string, error) {
 	var answers []string

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -122,25 +121,6 @@ func (s *Site) ready(ctx context.Context) error {
 		return fmt.Errorf("kube-apiserver is not ready: %s", answer.Verdict())
 	}
 	return nil
-}
-
-// elsewhere starts another control plane with the same form and profile, for a probe that needs one of other settings:
-// encryption at rest, an audit policy, a feature gate. It is gone when the row is over. Rows that use it are Disruptive:
-// two cores serve one more control plane, not six.
-func (s *Subject) elsewhere(ctx context.Context, plane controlplane.Options) (*Subject, error) {
-	dir, err := os.MkdirTemp("", "duet-row-")
-	if err != nil {
-		return nil, fmt.Errorf("could not make a directory for another control plane: %w", err)
-	}
-	s.afterwards(func(context.Context) error { return os.RemoveAll(dir) })
-	site, err := s.Site.another(ctx, dir, s.Profile, plane, nil)
-	if site != nil {
-		s.afterwards(site.discard)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return s.on(ctx, site)
 }
 
 // settleTimeout is how long a control plane may take to be well again after a row that disturbed it.

@@ -60,17 +60,26 @@ func (s *Subject) within(namespace string, recorder *wire.Recorder) (*Subject, e
 }
 
 // as returns a client of a user who is known but has no rights.
-func (s *Subject) as(name string, groups ...string) (*wire.Client, error) {
+func (s *Subject) as(name string) (*wire.Client, error) {
+	config, err := s.user(name)
+	if err != nil {
+		return nil, err
+	}
+	return wire.New(config)
+}
+
+// user is access for a user who is known but has no rights, other than those of the groups.
+func (s *Subject) user(name string, groups ...string) (*rest.Config, error) {
 	if s.User == nil {
 		config := rest.CopyConfig(s.Config)
 		config.Impersonate = rest.ImpersonationConfig{UserName: name, Groups: groups}
-		return wire.New(config)
+		return config, nil
 	}
 	config, err := s.User(name, groups...)
 	if err != nil {
 		return nil, fmt.Errorf("could not get access for user %s: %w", name, err)
 	}
-	return wire.New(s.recorder.Wrap(config))
+	return s.recorder.Wrap(config), nil
 }
 
 // kubernetes returns a client of the built-in kinds.
