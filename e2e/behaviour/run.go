@@ -25,9 +25,9 @@ const (
 	// rowTimeout ends a probe that hangs. It is long, since the garbage collector and the quota controller look for new
 	// kinds every half minute only.
 	rowTimeout = 2 * time.Minute
-	// cleanupTimeout is how long a row's namespace, or anything else that it left, may take to go. It is generous, since
-	// a namespace is deleted in passes, and a pass that meets an unready API waits.
-	cleanupTimeout = 90 * time.Second
+	// cleanupTimeout is how long a row's namespace, or anything else that it left, may take to go. It is generous: a
+	// hundred namespaces are deleted at a time, each in passes over every kind that there is.
+	cleanupTimeout = 5 * time.Minute
 	// namespaceLabel marks the namespaces of rows, with the row's ID.
 	namespaceLabel = "duet.example.com/row"
 )
