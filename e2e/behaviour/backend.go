@@ -48,10 +48,7 @@ func (s *Subject) backend(ctx context.Context) (*backend, error) {
 		return nil, errors.New("could not find the form's server: its plan has no process")
 	}
 	b := &backend{subject: s, plan: plan, name: server.Name}
-	if b.at.port, err = env.Port(server.Name); err != nil {
-		return nil, err
-	}
-	if b.at.bundle, err = bundleIn(plan.Objects); err != nil {
+	if b.at, err = addressOf(s.Site, plan, server); err != nil {
 		return nil, err
 	}
 	config := s.Site.Config()
@@ -76,6 +73,14 @@ func (b *backend) kill(ctx context.Context) error {
 	return b.missed(ctx)
 }
 
+// crash ends any process of the control plane as a crash would, and starts it again.
+func (b *backend) crash(ctx context.Context, name string) error {
+	if err := b.runner().Kill(ctx, name); err != nil {
+		return err
+	}
+	return b.runner().Restart(ctx, name)
+}
+
 // pause makes the server hang: it keeps its connections and answers nothing. Kube-apiserver is made to look.
 func (b *backend) pause(ctx context.Context) error {
 	if err := b.runner().Pause(ctx, b.name); err != nil {
@@ -95,6 +100,13 @@ func (b *backend) missed(ctx context.Context) error {
 
 // restore puts everything back: how the server is reached, what it is started with, and that it runs and answers.
 func (b *backend) restore(ctx context.Context) error {
+	err := eventually(ctx, "kube-apiserver", func(ctx context.Context) (bool, error) {
+		answer, err := b.wire.Send(ctx, "GET", "/readyz", nil, wire.Accept("*/*"))
+		return err == nil && answer.OK(), nil
+	})
+	if err != nil {
+		return err
+	}
 	if err := b.direct(ctx, b.at); err != nil {
 		return err
 	}
@@ -113,11 +125,15 @@ func (b *backend) restore(ctx context.Context) error {
 			return err
 		}
 	}
-	err := eventually(ctx, b.name+" ready", func(ctx context.Context) (bool, error) {
-		answer, err := b.ask(ctx, "/readyz")
-		return err == nil && answer.OK(), nil
-	})
-	if err != nil {
+	return b.awaitServing(ctx)
+}
+
+// readyPatience is how long a server may take to get ready. It takes a second or two.
+const readyPatience = 10 * time.Second
+
+// awaitServing returns when the server is ready and everything is served again.
+func (b *backend) awaitServing(ctx context.Context) error {
+	if err := awaitReady(ctx, b.name, b.at); err != nil {
 		return err
 	}
 	if err := b.touch(ctx); err != nil {
@@ -129,17 +145,34 @@ func (b *backend) restore(ctx context.Context) error {
 	return b.subject.Site.settle(ctx)
 }
 
-// ask the server itself, as nobody in particular.
-func (b *backend) ask(ctx context.Context, path string) (*wire.Answer, error) {
+// addressOf a server of a plan.
+func addressOf(site *Site, plan *install.Plan, server process.Spec) (address, error) {
+	port, err := site.Installer.Env.Port(server.Name)
+	if err != nil {
+		return address{}, err
+	}
+	bundle, err := bundleIn(plan.Objects)
+	return address{port: port, bundle: bundle}, err
+}
+
+// health asks a server itself, as nobody in particular, whether it is ready.
+func health(ctx context.Context, at address) (*wire.Answer, error) {
 	client, err := wire.New(&rest.Config{
-		Host:            "https://" + loopback(b.at.port),
-		TLSClientConfig: rest.TLSClientConfig{CAData: b.at.bundle},
+		Host:            "https://" + loopback(at.port),
+		TLSClientConfig: rest.TLSClientConfig{CAData: at.bundle},
 		Timeout:         5 * time.Second,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return client.Send(ctx, "GET", path, nil, wire.Accept("*/*"))
+	return client.Send(ctx, "GET", "/readyz", nil, wire.Accept("*/*"))
+}
+
+func awaitReady(ctx context.Context, name string, at address) error {
+	return eventually(ctx, name+" ready", func(ctx context.Context) (bool, error) {
+		answer, err := health(ctx, at)
+		return err == nil && answer.OK(), nil
+	})
 }
 
 func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

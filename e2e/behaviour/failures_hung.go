@@ -86,8 +86,8 @@ func (s *Subject) timed(ctx context.Context, try try) string {
 	return fmt.Sprintf("%s %s %s", try.title, answer.Verdict(), class(time.Since(began)))
 }
 
-// class of a duration. The classes are those of the timeouts behind them, of 5, 10, 30, 45 and 60 seconds, with room for
-// a busy machine.
+// class of a duration. The classes are those of the timeouts behind them, of 5, 10, 30, 45 and 60 seconds, with room
+// for a busy machine.
 func class(d time.Duration) string {
 	switch {
 	case d < 4*time.Second:

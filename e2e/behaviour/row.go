@@ -103,7 +103,7 @@ func Rows() []Row {
 		storageRows, keyRows, historyRows,
 		securityRows, identityRows, delegationRows, fairnessRows,
 		countingRows, tracingRows, registrationRows, trustRows, lifecycleRows, rotationRows, migrationRows, apartRows,
-		outageRows, bystanderRows, reachRows, hangingRows, clientOutageRows,
+		outageRows, bystanderRows, reachRows, hangingRows, dependenceRows, registrationFailureRows, scaleRows, clientOutageRows,
 		clientRows, commandRows, autoscalingRows, typedClientRows,
 		gatedRows,
 	)

@@ -17,4 +17,8 @@ var Unobserved = []Absent{
 		Reason: "Both forms store in etcd here: a custom resource cannot do otherwise, and Duet's aggregated server has the " +
 			"library's store, whose contract for watches another storage would have to keep by itself.",
 	},
+	{
+		ID: "G14", Title: "A conversion or admission webhook is down",
+		Reason: "It has no row of its own: C3 shows it for conversion and B12 for admission.",
+	},
 }
