@@ -155,22 +155,25 @@ func addressOf(site *Site, plan *install.Plan, server process.Spec) (address, er
 	return address{port: port, bundle: bundle}, err
 }
 
-// health asks a server itself, as nobody in particular, whether it is ready.
-func health(ctx context.Context, at address) (*wire.Answer, error) {
+// ask the server itself, as nobody in particular.
+func (b *backend) ask(ctx context.Context, path string) (*wire.Answer, error) { return b.at.ask(ctx, path) }
+
+// ask the server at an address.
+func (a address) ask(ctx context.Context, path string) (*wire.Answer, error) {
 	client, err := wire.New(&rest.Config{
-		Host:            "https://" + loopback(at.port),
-		TLSClientConfig: rest.TLSClientConfig{CAData: at.bundle},
+		Host:            "https://" + loopback(a.port),
+		TLSClientConfig: rest.TLSClientConfig{CAData: a.bundle},
 		Timeout:         5 * time.Second,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return client.Send(ctx, "GET", "/readyz", nil, wire.Accept("*/*"))
+	return client.Send(ctx, "GET", path, nil, wire.Accept("*/*"))
 }
 
 func awaitReady(ctx context.Context, name string, at address) error {
 	return eventually(ctx, name+" ready", func(ctx context.Context) (bool, error) {
-		answer, err := health(ctx, at)
+		answer, err := at.ask(ctx, "/readyz")
 		return err == nil && answer.OK(), nil
 	})
 }

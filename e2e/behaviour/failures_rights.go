@@ -226,7 +226,7 @@ func withoutPolicies(ctx context.Context, s *Subject) (Observation, error) {
 	patience, cancel := context.WithTimeout(ctx, readyPatience)
 	defer cancel()
 	err = eventually(patience, "the server ready", func(ctx context.Context) (bool, error) {
-		answer, err := health(ctx, server.at)
+		answer, err := server.ask(ctx, "/readyz")
 		if err == nil {
 			last = answer
 		}

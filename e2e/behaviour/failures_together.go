@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -109,13 +110,27 @@ func (b *backend) deleteAll(ctx context.Context, objects []*unstructured.Unstruc
 	return nil
 }
 
-// abandoned is a backend on a control plane that is gone after the row, so that nothing has to be put back.
+// abandoned is a backend on a control plane that is gone after the row: nothing is put back there.
 func (s *Subject) abandoned(ctx context.Context) (*backend, error) {
-	there, err := s.elsewhere(ctx, controlplane.Options{})
+	dir, err := os.MkdirTemp("", "duet-row-")
+	if err != nil {
+		return nil, fmt.Errorf("could not make a directory for another control plane: %w", err)
+	}
+	s.afterwards(func(context.Context) error { return os.RemoveAll(dir) })
+	site, err := s.Site.another(ctx, dir, s.Profile, controlplane.Options{}, nil)
+	if site != nil {
+		s.afterwards(site.discard)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return there.backend(ctx)
+	there, err := s.on(ctx, site)
+	if err != nil {
+		return nil, err
+	}
+	server, err := there.backend(ctx)
+	there.cleanups = nil
+	return server, err
 }
 
 func bothForms(ctx context.Context, s *Subject) (Observation, error) {
