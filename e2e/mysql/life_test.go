@@ -160,6 +160,29 @@ func settingSpecs(s *stage) {
 		Expect(s.uids(ctx)).To(Equal(before), "a server was restarted")
 	})
 
+	It("lose a parameter that left the spec while they were being started", func(ctx context.Context) {
+		byDefault, err := s.query(0, liveValue)(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		s.edit(ctx, parameters(v1.Parameter{Name: "max_connections", Value: "78"}))
+		s.awaitReady(ctx)
+		Expect(s.site.Plane.Runner().Kill(ctx, config.Name)).To(Succeed())
+		before, err := s.pod(ctx, 1)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(s.Delete(ctx, before)).To(Succeed())
+		Eventually(func(g Gomega) {
+			pod, err := s.pod(ctx, 1)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(pod.UID).NotTo(Equal(before.UID))
+			g.Expect(s.query(1, liveValue)(ctx)).To(Equal("78"))
+		}).WithContext(ctx).Should(Succeed())
+		s.edit(ctx, parameters())
+		Expect(s.site.Plane.Runner().Restart(ctx, config.Name)).To(Succeed())
+		for ordinal := range 2 {
+			Eventually(s.query(ordinal, liveValue)).WithContext(ctx).Should(Equal(byDefault), "server %d", ordinal)
+		}
+		s.awaitReady(ctx)
+	})
+
 	It("say what a server does not take", func(ctx context.Context) {
 		s.edit(ctx, parameters(v1.Parameter{Name: "lc_time_names", Value: "xx_XX"}))
 		s.await(ctx, v1.ConditionConfigurationApplied, "False FieldsNotObeyed: spec.parameters[lc_time_names]: pod db-0:")

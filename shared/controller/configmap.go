@@ -10,7 +10,8 @@ import (
 )
 
 const (
-	optionFile = "my.cnf"
+	optionFile      = "my.cnf"
+	optionDirectory = "/etc/mysql/conf.d"
 	// dataDirectory is below the volume's root, where a file system may keep things of its own (lost+found) that would
 	// stop MySQL from making its data.
 	dataDirectory = "/var/lib/mysql/data"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +22,16 @@ const annotationLiveSettings = v1.GroupName + "/live-settings"
 // shown in another form since is not set again and again.
 type shown struct{ wanted, got string }
 
+// startedWith are the variables of the spec that a server took from its option file when it started, of those that can
+// be set while it runs: the spec may have lost some of them since.
+func startedWith(ctx context.Context, server database.Server) ([]string, error) {
+	names, err := server.FromFile(ctx, path.Join(path.Base(optionDirectory), optionFile))
+	return slices.DeleteFunc(names, func(name string) bool {
+		variable, known := sysvar.Lookup(name)
+		return !known || variable.Static || variable.Owned != ""
+	}), err
+}
+
 // applyLive makes a running server use the wanted settings, and returns the names that are to be remembered and what
 // could not be set, as "name: why". before are the names remembered so far, memory is what the server showed earlier.
 func applyLive(
@@ -32,7 +43,7 @@ func applyLive(
 	}
 	values, err := server.Variables(ctx, names...)
 	if err != nil {
-		return before, nil, err
+		return nil, nil, err
 	}
 	for _, s := range wanted {
 		got, exists := values[s.Name]
@@ -49,7 +60,7 @@ func applyLive(
 		}
 		after, err := server.Variables(ctx, s.Name)
 		if err != nil {
-			return before, refused, err
+			return nil, refused, err
 		}
 		memory[s.Name] = shown{s.Value, after[s.Name]}
 	}

@@ -5,7 +5,27 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	corev1 "k8s.io/api/core/v1"
 )
+
+// TestSettingsThatAServerStartedWith: a parameter that left the spec while its server started is found in the server.
+func TestSettingsThatAServerStartedWith(t *testing.T) {
+	c := newMachines(t, 1)
+	c.at(0).fromFile = []string{"datadir", "innodb_buffer_pool_size", "innodb_read_io_threads", "sort_buffer_size", "unheard_of"}
+	c.at(0).variables["sort_buffer_size"] = "1048576"
+	c.settle()
+	if got := c.at(0).variables["sort_buffer_size"]; got != "the default" {
+		t.Errorf("sort_buffer_size is %s", got)
+	}
+	var pod corev1.Pod
+	c.get(&pod, "db-0")
+	if got := pod.Annotations[annotationLiveSettings]; got != bufferPoolSize {
+		t.Errorf("remembered are %q", got)
+	}
+	if got := len(c.at(0).variables); got != 2 {
+		t.Errorf("set was more than that: %v", c.at(0).variables)
+	}
+}
 
 func TestApplyLive(t *testing.T) {
 	tests := map[string]struct {

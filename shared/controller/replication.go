@@ -46,7 +46,7 @@ type server struct {
 	verdict verdict
 	// refused are the settings that could not be set, as "name: why".
 	refused []string
-	// settings are the names to be remembered at the pod.
+	// settings are the names to be remembered at the pod; nil if those that it has are to stay.
 	settings []string
 	// failed says what went wrong while the server was looked after.
 	failed error
@@ -244,16 +244,28 @@ func (r *Reconciler) discard(ctx context.Context, in access, s *server) error {
 
 // tendSettings brings the settings that need no restart into force.
 func (r *Reconciler) tendSettings(ctx context.Context, instance *v1.MySQLInstance, s *server) {
-	s.settings = strings.Split(s.pod.Annotations[annotationLiveSettings], ",")
 	if s.session == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, visit)
 	defer cancel()
+	var before []string
 	var err error
-	s.settings, s.refused, err = applyLive(ctx, s.session, liveSettings(instance, memoryOf(s.pod)), s.settings,
-		r.memories.of(instance, s).shown)
-	s.failed = errors.Join(s.failed, err)
+	if remembered, known := s.pod.Annotations[annotationLiveSettings]; known {
+		before = strings.Split(remembered, ",")
+	} else {
+		before, err = startedWith(ctx, s.session)
+	}
+	var settings []string
+	if err == nil {
+		settings, s.refused, err = applyLive(ctx, s.session, liveSettings(instance, memoryOf(s.pod)), before,
+			r.memories.of(instance, s).shown)
+	}
+	if err != nil {
+		s.failed = errors.Join(s.failed, err)
+		return
+	}
+	s.settings = settings
 }
 
 // markPods writes at each pod which role its server has and which settings it was given.
@@ -267,7 +279,7 @@ func (r *Reconciler) markPods(ctx context.Context, o observation, servers map[in
 		case s != nil && s.judged && s.verdict.reason == "":
 			metav1.SetMetaDataLabel(&pod.ObjectMeta, labelRole, roleReplica)
 		}
-		if s != nil && s.session != nil {
+		if s != nil && s.settings != nil {
 			metav1.SetMetaDataAnnotation(&pod.ObjectMeta, annotationLiveSettings, strings.Join(s.settings, ","))
 		}
 		if pod.Labels[labelRole] == before.Labels[labelRole] &&

@@ -39,6 +39,7 @@ type fakeServer struct {
 	source    *database.Following
 	account   string
 	variables map[string]string
+	fromFile  []string
 	flavor    database.Flavor
 	down      bool
 }
@@ -196,6 +197,8 @@ func (s *fakeSession) Variables(_ context.Context, names ...string) (map[string]
 	maps.DeleteFunc(values, func(name, _ string) bool { return !slices.Contains(names, name) })
 	return values, nil
 }
+
+func (s *fakeSession) FromFile(context.Context, string) ([]string, error) { return s.fromFile, nil }
 
 func (s *fakeSession) SetVariable(_ context.Context, name string, value any) error {
 	if value == "refused" {

@@ -100,7 +100,7 @@ func container(instance *v1.MySQLInstance, image string) *corev1ac.ContainerAppl
 	}
 	mounts := []*corev1ac.VolumeMountApplyConfiguration{
 		corev1ac.VolumeMount().WithName(dataVolume).WithMountPath("/var/lib/mysql"),
-		corev1ac.VolumeMount().WithName("configuration").WithMountPath("/etc/mysql/conf.d").WithReadOnly(true),
+		corev1ac.VolumeMount().WithName("configuration").WithMountPath(optionDirectory).WithReadOnly(true),
 		corev1ac.VolumeMount().WithName("run").WithMountPath("/var/run/mysqld"),
 		corev1ac.VolumeMount().WithName("tmp").WithMountPath("/tmp"),
 	}

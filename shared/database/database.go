@@ -48,6 +48,8 @@ type Server interface {
 
 	// Variables are global system variables by name, as the server shows them. One that it does not have is missing.
 	Variables(ctx context.Context, names ...string) (map[string]string, error)
+	// FromFile names the variables that the server took from option files whose paths end so, when it started.
+	FromFile(ctx context.Context, ending string) ([]string, error)
 	// SetVariable sets a global variable until the next restart. A string, an int64, a uint64 or a float64 must be what
 	// the variable takes; nil is the server's own default.
 	SetVariable(ctx context.Context, name string, value any) error

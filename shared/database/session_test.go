@@ -208,3 +208,20 @@ func TestMissingGTIDs(t *testing.T) {
 		}
 	}
 }
+
+func TestFromFile(t *testing.T) {
+	for flavor, table := range map[string]string{
+		"MySQL 8.4.8": "performance_schema.variables_info", "MariaDB 10.11": "information_schema.system_variables",
+	} {
+		r := newRecorder(flavors[flavor][0], flavors[flavor][1])
+		s := r.open(t)
+		r.answers[s.words.fromFile] = [][]any{{"name"}, {"back_log"}, {"max_connections"}}
+		got, err := s.FromFile(t.Context(), "conf.d/my.cnf")
+		if err != nil || !cmp.Equal(got, []string{"back_log", "max_connections"}) {
+			t.Errorf("%s: got %v, %v", flavor, got, err)
+		}
+		if !strings.Contains(r.heard[0], table) || !strings.HasSuffix(r.heard[0], " <- conf.d/my.cnf | conf.d/my.cnf") {
+			t.Errorf("%s: asked %s", flavor, r.heard[0])
+		}
+	}
+}

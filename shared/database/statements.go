@@ -16,6 +16,8 @@ type words struct {
 	executed string
 	// createUser and setUser take a user and a password, in the form of session.secret; grantUser takes a user.
 	createUser, setUser, grantUser string
+	// fromFile takes the end of a path, twice.
+	fromFile string
 	// setPassword takes a user, a host and a password for one account; retain comes after each.
 	setPassword, retain string
 	// discard takes a user and a host; empty if there is nothing to discard.
@@ -66,7 +68,9 @@ func mysqlWords(f Flavor) words {
 		createUser: "CREATE USER IF NOT EXISTS ?@'%' IDENTIFIED BY ? PASSWORD EXPIRE NEVER ACCOUNT UNLOCK",
 		setUser:    "ALTER USER ?@'%' IDENTIFIED BY ? PASSWORD EXPIRE NEVER ACCOUNT UNLOCK",
 		// BACKUP_ADMIN lets a new replica copy the data of its source.
-		grantUser:   "GRANT REPLICATION SLAVE, BACKUP_ADMIN ON *.* TO ?@'%'",
+		grantUser: "GRANT REPLICATION SLAVE, BACKUP_ADMIN ON *.* TO ?@'%'",
+		fromFile: "SELECT LOWER(variable_name) FROM performance_schema.variables_info WHERE " +
+			"RIGHT(variable_path, CHAR_LENGTH(?)) = ? ORDER BY variable_name",
 		setPassword: "?@? IDENTIFIED BY ?",
 		accounts: "SELECT Host FROM mysql.user WHERE User = ? AND plugin IN " +
 			"('caching_sha2_password', 'mysql_native_password', 'sha256_password') ORDER BY Host",
@@ -98,7 +102,9 @@ func mariadbWords() words {
 			"PASSWORD EXPIRE NEVER ACCOUNT UNLOCK",
 		setUser: "ALTER USER ?@'%' IDENTIFIED VIA mysql_native_password USING ? " +
 			"PASSWORD EXPIRE NEVER ACCOUNT UNLOCK",
-		grantUser:   "GRANT REPLICATION SLAVE ON *.* TO ?@'%'",
+		grantUser: "GRANT REPLICATION SLAVE ON *.* TO ?@'%'",
+		fromFile: "SELECT LOWER(variable_name) FROM information_schema.system_variables WHERE " +
+			"RIGHT(global_value_path, CHAR_LENGTH(?)) = ? ORDER BY variable_name",
 		setPassword: "?@? IDENTIFIED VIA mysql_native_password USING ?",
 		accounts:    "SELECT Host FROM mysql.user WHERE User = ? AND is_role = 'N' ORDER BY Host",
 		others: "SELECT User, Host FROM mysql.user WHERE is_role = 'N' AND User NOT IN ('mariadb.sys', 'mysql') " +

@@ -36,6 +36,11 @@ func (s *session) named(ctx context.Context, what, query string, names []string)
 	return values, nil
 }
 
+func (s *session) FromFile(ctx context.Context, ending string) ([]string, error) {
+	names, err := s.column(ctx, s.words.fromFile, ending, ending)
+	return names, failed("ask which variables came from a file", err)
+}
+
 func (s *session) SetVariable(ctx context.Context, name string, value any) error {
 	if !variableName.MatchString(name) {
 		return fmt.Errorf("could not set a variable: %q is no name of one", name)

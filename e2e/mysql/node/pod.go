@@ -140,7 +140,11 @@ func (n *Node) serve(
 	if err != nil {
 		return err
 	}
-	file := filepath.Join(dir, "my.cnf")
+	// Its path ends as in the container.
+	file := filepath.Join(dir, filepath.Base(configMount), "my.cnf")
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
 	if err := os.WriteFile(file, []byte(n.program.optionFile(content, mounts)), 0o644); err != nil {
 		return err
 	}
