@@ -35,6 +35,8 @@ type annex struct {
 	// has them do it.
 	spans *collector
 	asked *authorizer
+	// changed is what a change of form there has shown, once there was one.
+	changed *formChange
 }
 
 // annex starts the control plane of a setting, or takes the one that runs, and returns the form there.

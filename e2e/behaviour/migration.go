@@ -96,119 +96,30 @@ func backupThroughAPI(ctx context.Context, s *Subject) (Observation, error) {
 		choose(specs == restored, "the same", "another"), choose(uids == 0, "another", "the same"))
 }
 
-// otherForm is one that stores in the same place, and the profile in which it does.
-func (s *Site) otherForm() (install.Implementation, string, error) {
-	for _, form := range s.forms {
-		if form.Name() == s.Form.Name() {
-			continue
-		}
-		for _, profile := range form.Profiles() {
-			if form.Storage(profile) == s.Form.Storage(s.Profile) {
-				return form, profile, nil
-			}
-		}
-	}
-	return nil, "", fmt.Errorf("there is no other form that stores where %s does", s.Form.Name())
-}
-
-// change takes the form that is installed away and puts another into its place.
-func (s *Site) change(ctx context.Context, form install.Implementation, profile string) error {
-	if _, err := s.Installer.Uninstall(ctx, false); err != nil {
-		return fmt.Errorf("could not uninstall: %w", err)
-	}
-	return s.Installer.Install(ctx, form.Name(), profile)
-}
-
-// underOtherForm looks while the other form serves, and again when the subject's own is back.
-func underOtherForm(ctx context.Context, s *Subject, look func(context.Context) (string, error)) (other, again string, err error) {
-	form, profile, err := s.Site.otherForm()
-	if err != nil {
-		return "", "", err
-	}
-	if err := s.Site.change(ctx, form, profile); err != nil {
-		return "", "", err
-	}
-	other, err = look(ctx)
-	if changed := s.Site.change(ctx, s.Site.Form, s.Site.Profile); err == nil {
-		err = changed
-	}
-	if err != nil {
-		return "", "", err
-	}
-	again, err = look(ctx)
-	return other, again, err
-}
-
 func sameKeys(ctx context.Context, s *Subject) (Observation, error) {
-	there, err := s.annex(ctx, production)
+	change, err := s.formChange(ctx)
 	if err != nil {
 		return Observation{}, err
 	}
-	before, err := there.create(ctx, fixture.Instance("db"))
-	if err != nil {
-		return Observation{}, err
+	compare := func(now moment) string {
+		before, same := change.before, func(what string, is bool) string { return choose(is, "the same ", "another ") + what }
+		return fmt.Sprintf("%s, %s, %s", same("key", slices.Equal(now.keys, before.keys)),
+			same("UID", now.instance.GetUID() == before.instance.GetUID()),
+			same("spec", show(now.instance, "spec") == show(before.instance, "spec")))
 	}
-	keysOf := func(ctx context.Context) ([]string, error) {
-		storing, err := there.storing(ctx)
-		if err != nil {
-			return nil, err
-		}
-		found, err := there.raw(ctx, storing, there.key(storing, ""))
-		var keys []string
-		for key := range found {
-			keys = append(keys, key)
-		}
-		return keys, err
-	}
-	keysBefore, err := keysOf(ctx)
-	if err != nil {
-		return Observation{}, err
-	}
-	other, again, err := underOtherForm(ctx, there, func(ctx context.Context) (string, error) {
-		keys, err := keysOf(ctx)
-		if err != nil {
-			return "", err
-		}
-		now, err := there.read(ctx)
-		if err != nil {
-			return "", err
-		}
-		same := func(what string, is bool) string { return choose(is, "the same "+what, "another "+what) }
-		return fmt.Sprintf("%s, %s, %s", same("key", slices.Equal(keys, keysBefore)),
-			same("UID", now.GetUID() == before.GetUID()), same("spec", show(now, "spec") == show(before, "spec"))), nil
-	})
-	if err != nil {
-		return Observation{}, err
-	}
+	other, again := compare(change.other), compare(change.again)
 	return observed("served by the other form: %s; and by this one %s", other, choose(again == other, "again", again))
 }
 
 func childrenThroughChange(ctx context.Context, s *Subject) (Observation, error) {
-	there, err := s.annex(ctx, production)
+	change, err := s.formChange(ctx)
 	if err != nil {
 		return Observation{}, err
 	}
-	client, err := there.kubernetes()
-	if err != nil {
-		return Observation{}, err
+	say := func(now moment) string {
+		return "the child is there and has " + choose(owns(now.instance, now.child), "its owner", "none")
 	}
-	if err := there.family(ctx, client, "db"); err != nil {
-		return Observation{}, err
-	}
-	other, again, err := underOtherForm(ctx, there, func(ctx context.Context) (string, error) {
-		owner, err := there.read(ctx)
-		if err != nil {
-			return "", err
-		}
-		child, err := client.CoreV1().ConfigMaps(there.Namespace).Get(ctx, "db", metav1.GetOptions{})
-		if err != nil {
-			return "", fmt.Errorf("could not read the child: %w", err)
-		}
-		return "the child is there and has " + choose(owns(owner, child), "its owner", "none"), nil
-	})
-	if err != nil {
-		return Observation{}, err
-	}
+	other, again := say(change.other), say(change.again)
 	return observed("with the other form %s; and with this one %s", other, choose(again == other, "again", again))
 }
 
