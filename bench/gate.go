@@ -111,6 +111,14 @@ func (g Goal) validate() error {
 	return nil
 }
 
+// Bound that the goal's value may not exceed.
+func (g Goal) Bound() float64 {
+	if g.Ratio != nil {
+		return g.Ratio.AtMost
+	}
+	return g.Harness.AtMost
+}
+
 // Standing is what a goal came to.
 type Standing string
 

@@ -81,14 +81,6 @@ func (b *backend) crash(ctx context.Context, name string) error {
 	return b.runner().Restart(ctx, name)
 }
 
-// pause makes the server hang: it keeps its connections and answers nothing. Kube-apiserver is made to look.
-func (b *backend) pause(ctx context.Context) error {
-	if err := b.runner().Pause(ctx, b.name); err != nil {
-		return err
-	}
-	return b.missed(ctx)
-}
-
 // missed returns when kube-apiserver knows that the server does not answer.
 func (b *backend) missed(ctx context.Context) error {
 	if err := b.touch(ctx); err != nil {

@@ -104,7 +104,7 @@ func unreachable(ctx context.Context, s *Subject) (Observation, error) {
 	old := fixture.GVR.GroupResource().WithVersion(fixture.V1alpha1)
 	_, failed := client.Resource(old).Namespace(s.Namespace).Get(ctx, "db", metav1.GetOptions{})
 	understood := "no error"
-	if status, ok := failed.(apierrors.APIStatus); ok { //nolint:errorlint // client-go returns it as it is
+	if status, ok := failed.(apierrors.APIStatus); ok {
 		understood = fmt.Sprintf("%d %s", status.Status().Code, status.Status().Reason)
 		if status.Status().Reason == "" {
 			understood = fmt.Sprintf("%d without a reason", status.Status().Code)

@@ -59,12 +59,15 @@ The scenarios:
 		if options.Scenarios, err = scenario.Named(scenarios...); err != nil {
 			return usagef(cmd, "%w", err)
 		}
+		if len(scenarios) == 0 {
+			options.Scenarios = options.Bench.Scenarios()
+		}
 		options.Flags = map[string]string{
 			"profile": profile, "seed": strconv.FormatUint(options.Seed, 10), "arm": strings.Join(arms, ","),
 			"scenario": strings.Join(scenarios, ","),
 		}
 		options.Command = fmt.Sprintf("duet bench --profile %s --seed %d --arm %s --scenario %s", profile, options.Seed,
-			strings.Join(arms, ","), strings.Join(scenarios, ","))
+			strings.Join(arms, ","), strings.Join(namesOf(options.Scenarios), ","))
 		run, dir, err := compare.Run(cmd.Context(), options)
 		if dir == "" {
 			return err
@@ -74,7 +77,7 @@ The scenarios:
 	flags := cmd.Flags()
 	flags.StringVar(&profile, "profile", "quick", "how much to measure: "+benchProfiles())
 	flags.StringSliceVar(&arms, "arm", lineup.Default(), "what to measure (repeatable)")
-	flags.StringSliceVar(&scenarios, "scenario", scenarioNames(), "which operations (repeatable)")
+	flags.StringSliceVar(&scenarios, "scenario", nil, "which operations (repeatable); those of the profile if not given")
 	flags.Uint64Var(&options.Seed, "seed", 1, "decides the objects and the order of the measurements")
 	flags.StringVar(&options.Out, "out", "out", "directory that gets a directory for the run")
 	flags.BoolVar(&options.Keep, "keep", false, "keep the control planes' data beside the report")
@@ -98,9 +101,9 @@ func describeScenarios() string {
 	return text.String()
 }
 
-func scenarioNames() []string {
+func namesOf(scenarios []scenario.Scenario) []string {
 	var names []string
-	for _, s := range scenario.All() {
+	for _, s := range scenarios {
 		names = append(names, s.Name)
 	}
 	return names
@@ -205,16 +208,11 @@ func printOutcomes(out io.Writer, outcomes []bench.Outcome) error {
 	counts := map[bench.Standing]int{}
 	for _, o := range outcomes {
 		counts[o.Standing]++
-		bound, value := 0.0, "–"
-		if o.Goal.Ratio != nil {
-			bound = o.Goal.Ratio.AtMost
-		} else {
-			bound = o.Goal.Harness.AtMost
-		}
+		value := "–"
 		if o.Standing != bench.NotMeasured {
 			value = fmt.Sprintf("%.3g", o.Value)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%.3g\t%s\t%s\n", o.Goal.Name, o.Standing, bound, value, o.Detail)
+		fmt.Fprintf(table, "%s\t%s\t%.3g\t%s\t%s\n", o.Goal.Name, o.Standing, o.Goal.Bound(), value, o.Detail)
 	}
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("could not write the table: %w", err)
