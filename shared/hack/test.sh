@@ -34,4 +34,4 @@ fi
 echo "== unit tests"
 go test ${flags[@]+"${flags[@]}"} $unit
 echo "== tests on a control plane"
-go test ${flags[@]+"${flags[@]}"} -p 1 -timeout 20m $live
+go test ${flags[@]+"${flags[@]}"} -p 1 -timeout 40m $live
