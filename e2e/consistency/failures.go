@@ -1,0 +1,80 @@
+package consistency
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// fails tells whether a request is one that a user would call failed: neither done, nor refused for a reason that lies
+// in the objects and is judged as such.
+func (o *Operation) fails() bool {
+	if o.Outcome() == Done {
+		return false
+	}
+	switch o.Answer.Code {
+	case http.StatusNotFound:
+		return o.Object.Name == "" || o.Verb == Create
+	case http.StatusConflict:
+		return !o.Verb.Writes()
+	case http.StatusGone:
+		return !o.Continued && !o.Exact && o.Verb != Watch
+	default:
+		return true
+	}
+}
+
+// failures counts what failed, checks that it may (S5), and measures for how long clients were refused.
+func (c *checker) failures() {
+	type flow struct {
+		client string
+		writes bool
+	}
+	refused := map[flow]time.Duration{}
+	failing := map[flow]bool{}
+	counts := &c.verdict.Counts
+	inOrder := slices.Clone(c.history.Operations)
+	slices.SortStableFunc(inOrder, func(a, b *Operation) int { return int(a.Call - b.Call) })
+	for _, operation := range inOrder {
+		writes := operation.Verb.Writes()
+		allowed, longest := c.options.Reads, &counts.ReadsRefused
+		if writes {
+			allowed, longest = c.options.Writes, &counts.WritesRefused
+		}
+		of := flow{operation.Client, writes}
+		failed := operation.fails()
+		if failed && !failing[of] {
+			refused[of] = operation.Call
+		}
+		if failed || failing[of] {
+			window := operation.Return - refused[of]
+			*longest = max(*longest, window)
+			if failing[of] && !failed && allowed.Longest > 0 && window > allowed.Longest {
+				c.blame("S5", operation, fmt.Sprintf("the client had no success for %s before this answer, "+
+					"and at most %s is allowed", rounded(window), allowed.Longest))
+			}
+		}
+		failing[of] = failed
+		if failed {
+			counts.Failures++
+			if !slices.Contains(allowed.Codes, operation.Answer.Code) {
+				c.blame("S5", operation, "the request failed")
+			}
+		} else if operation.Answer.Code == http.StatusConflict {
+			counts.Conflicts++
+		} else if operation.Answer.Code == http.StatusNotFound {
+			counts.NotFound++
+		}
+	}
+	for of, still := range failing {
+		allowed := c.options.Reads
+		if of.writes {
+			allowed = c.options.Writes
+		}
+		if still && allowed.Longest > 0 {
+			c.accuse("S5", Object{}, refused[of], fmt.Sprintf("client %s had no success after %s",
+				of.client, stamp(refused[of])))
+		}
+	}
+}

@@ -1,0 +1,272 @@
+package consistency
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/watch"
+)
+
+// The histories here are too special for a simulation to run into them. Times are in seconds.
+
+func at(call, ret int, o Operation) *Operation {
+	o.Call, o.Return = time.Duration(call)*time.Second, time.Duration(ret)*time.Second
+	if o.Client == "" {
+		o.Client = "client"
+	}
+	return &o
+}
+
+func there(revision int64) State {
+	return State{
+		Object: stable, UID: "uid", CreatedAt: "then", Generation: 1, Revision: revision, Spec: "spec", Status: "status",
+	}
+}
+
+func put(seconds int, state State) Change {
+	return Change{Revision: state.Revision, Received: time.Duration(seconds) * time.Second, State: state}
+}
+
+func gone(seconds int, revision int64) Change {
+	return Change{
+		Revision: revision, Received: time.Duration(seconds) * time.Second, Deleted: true,
+		State: State{Object: stable, Revision: revision},
+	}
+}
+
+func baseline(revision int64) Change {
+	return Change{Revision: revision, Received: -1, Baseline: true, State: there(revision)}
+}
+
+func found(revision int64) Answer { return done(there(revision)) }
+
+func get(call, ret int, answer Answer) *Operation {
+	return at(call, ret, Operation{Verb: Get, Object: stable, Answer: answer})
+}
+
+func remove(call, ret int, answer Answer) *Operation {
+	return at(call, ret, Operation{Verb: Delete, Object: stable, Answer: answer})
+}
+
+func TestVerdicts(t *testing.T) {
+	missing := refused(404, "NotFound")
+	removed := Answer{Code: 200, UID: "uid"}
+	unavailable := refused(503, "ServiceUnavailable")
+	lost := Answer{Error: "timeout"}
+	for _, tt := range []struct {
+		name    string
+		history History
+		options Options
+		want    []string
+	}{
+		{
+			name: "a name that blinks while somebody deletes it",
+			history: History{
+				Changes: []Change{baseline(5), gone(10, 7)},
+				Operations: []*Operation{
+					get(1, 2, missing), get(3, 4, found(5)),
+				},
+			},
+			want: []string{"S4"},
+		},
+		{
+			name: "a name that blinks, and nobody sees a revision",
+			history: History{
+				Changes: []Change{baseline(5), gone(10, 7)},
+				Operations: []*Operation{
+					get(1, 2, missing),
+					at(3, 4, Operation{Verb: Create, Object: stable, Token: "t1", Answer: refused(409, "AlreadyExists")}),
+				},
+			},
+			want: []string{"KV"},
+		},
+		{
+			name: "a name that goes while somebody deletes it",
+			history: History{
+				Changes:    []Change{baseline(5), gone(10, 7)},
+				Operations: []*Operation{get(1, 2, found(5)), get(3, 4, missing), get(5, 6, missing)},
+			},
+		},
+		{
+			name: "one deletion that two requests are told they made",
+			history: History{
+				Changes:    []Change{baseline(5), gone(2, 7)},
+				Operations: []*Operation{remove(1, 4, removed), remove(1, 4, removed)},
+			},
+			want: []string{"KV"},
+		},
+		{
+			name: "the last finalizer, taken off by two",
+			history: History{
+				Changes: []Change{
+					{Revision: 5, Received: -1, Baseline: true, State: deleting(there(5))}, gone(2, 7),
+				},
+				Operations: []*Operation{
+					at(1, 4, Operation{Verb: Update, Object: stable, Answer: done(deleting(there(5)))}),
+					at(1, 4, Operation{Verb: Update, Object: stable, Answer: done(deleting(there(5)))}),
+				},
+			},
+		},
+		{
+			name: "a delete without an answer, which happened",
+			history: History{
+				Changes:    []Change{baseline(5), gone(9, 7)},
+				Operations: []*Operation{remove(1, 2, lost), get(3, 4, found(5)), get(5, 6, missing)},
+			},
+			options: tolerant,
+		},
+		{
+			name: "a write without an answer, which happened much later",
+			history: History{
+				Changes: []Change{baseline(5), put(9, token(there(7), "t1"))},
+				Operations: []*Operation{
+					at(1, 2, Operation{Verb: Patch, Object: stable, Token: "t1", Answer: lost}), get(3, 4, found(5)),
+				},
+			},
+			options: tolerant,
+		},
+		{
+			name: "a write without an answer, which happened before it was sent",
+			history: History{
+				Changes: []Change{baseline(5), put(0, token(there(7), "t1"))},
+				Operations: []*Operation{
+					at(1, 2, Operation{Verb: Patch, Object: stable, Token: "t1", Answer: lost}),
+				},
+			},
+			options: tolerant,
+			want:    []string{"K1"},
+		},
+		{
+			name: "an old state, where a newer one was asked for",
+			history: History{
+				Changes: []Change{baseline(5), put(1, there(7))},
+				Operations: []*Operation{
+					at(2, 3, Operation{Verb: Get, Object: stable, Asked: "8", Answer: found(5)}),
+					at(2, 3, Operation{Verb: List, Asked: "8",
+						Answer: Answer{Code: 200, Revision: 6, Items: []*State{ref(there(5))}}}),
+					at(2, 3, Operation{Verb: List, Asked: "5", Exact: true,
+						Answer: Answer{Code: 200, Revision: 7, Items: []*State{ref(there(7))}}}),
+				},
+			},
+			want: []string{"R4", "R4", "R4"},
+		},
+		{
+			name: "an old state from a cache",
+			history: History{
+				Changes:    []Change{baseline(5), put(1, there(7))},
+				Operations: []*Operation{at(2, 3, Operation{Verb: Get, Object: stable, Asked: "0", Answer: found(5)})},
+			},
+		},
+		{
+			name: "an API that is not there",
+			history: History{
+				Changes:    []Change{baseline(5)},
+				Operations: []*Operation{at(1, 2, Operation{Verb: List, Answer: missing})},
+			},
+			options: Options{Reads: Allowance{Codes: []int{404}}},
+			want:    []string{"S4"},
+		},
+		{
+			name: "a window that is too long, and one that does not end",
+			history: History{
+				Changes: []Change{baseline(5)},
+				Operations: []*Operation{
+					get(1, 2, unavailable), get(3, 4, unavailable), get(5, 6, found(5)),
+					at(7, 8, Operation{Client: "other", Verb: Get, Object: stable, Answer: unavailable}),
+				},
+			},
+			options: Options{Reads: Allowance{Codes: []int{503}, Longest: 4 * time.Second}},
+			want:    []string{"S5", "S5"},
+		},
+		{
+			name: "a window that is short enough",
+			history: History{
+				Changes:    []Change{baseline(5)},
+				Operations: []*Operation{get(1, 2, unavailable), get(3, 4, found(5))},
+			},
+			options: Options{Reads: Allowance{Codes: []int{503}, Longest: 4 * time.Second}},
+		},
+		{
+			name: "a watch from the future",
+			history: History{
+				Changes: []Change{baseline(5), put(2, token(there(7), "t1"))}, Settled: 7, SettledAt: 9 * time.Second,
+				Operations: []*Operation{
+					at(2, 3, Operation{Verb: Patch, Object: stable, Token: "t1", Answer: done(token(there(7), "t1"))}),
+				},
+				Streams: []*Stream{
+					{Watcher: "w", Start: 5000, Opened: time.Second},
+					{Watcher: "v", Start: 5, Opened: time.Second, Events: []Seen{
+						{Type: watch.Modified, At: 3 * time.Second, Revision: 7, State: ref(token(there(7), "t1"))},
+					}},
+				},
+			},
+			want: []string{"W8"},
+		},
+		{
+			name:    "an oracle that does not know all",
+			history: History{Changes: []Change{baseline(5)}, OracleFailures: []string{"compacted"}},
+			want:    []string{"O"},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for i, operation := range tt.history.Operations {
+				operation.ID = i + 1
+			}
+			verdict := Check(tt.history, tt.options)
+			var got []string
+			for _, violation := range verdict.Violations {
+				got = append(got, violation.Property)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("violations (-want +got):\n%s\n%s", diff, verdict.Text())
+			}
+		})
+	}
+}
+
+func ref(state State) *State { return &state }
+
+func token(state State, token string) State {
+	state.Token = token
+	return state
+}
+
+func deleting(state State) State {
+	state.Deleting = true
+	return state
+}
+
+// TestText shows that a verdict says what happened to whom, after what, and that all of it is in the JSON.
+func TestText(t *testing.T) {
+	history := History{
+		Changes:    []Change{baseline(5), put(1, there(7))},
+		Marks:      []Mark{{At: time.Second, Text: "kill -9 of etcd"}},
+		Operations: []*Operation{get(2, 3, found(5))},
+	}
+	verdict := Check(history, Options{})
+	for _, want := range []string{"R1", "ns/stable", "stale", "rv=5", "rv=7", "kill -9 of etcd", "1 reads"} {
+		if text := verdict.Text(); !strings.Contains(text, want) {
+			t.Errorf("the text does not say %q:\n%s", want, text)
+		}
+	}
+	content, err := json.Marshal(verdict)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back := &Verdict{}
+	if err := json.Unmarshal(content, back); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(verdict, back); diff != "" {
+		t.Errorf("the JSON has lost something (-before +after):\n%s", diff)
+	}
+	many := *verdict
+	many.Violations = slices.Repeat(verdict.Violations, 100)
+	if lines := strings.Count(many.Text(), "\n"); lines > 50 || !strings.Contains(many.Text(), "95 more") {
+		t.Errorf("the text of 100 violations has %d lines:\n%s", lines, many.Text())
+	}
+}
