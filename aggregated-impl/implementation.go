@@ -42,10 +42,14 @@ func (Form) Name() string { return install.Aggregated }
 // Profiles are the places to store in.
 func (Form) Profiles() []string { return []string{ProfileShared, ProfileDedicated} }
 
-// Capabilities are the same wherever the objects are.
-func (Form) Capabilities(string) sets.Set[install.Capability] {
-	return sets.New(install.MultipleVersions, install.GoValidation, install.LookUps, install.OwnServer,
+// Capabilities are the same wherever the objects are, but for that.
+func (f Form) Capabilities(profile string) sets.Set[install.Capability] {
+	able := sets.New(install.MultipleVersions, install.GoValidation, install.LookUps, install.OwnServer,
 		install.Protobuf, install.StrategicMergePatch)
+	if f.Storage(profile) == install.ControlPlaneEtcd {
+		able.Insert(install.ClusterStorage)
+	}
+	return able
 }
 
 // Storage is what the profiles differ in.

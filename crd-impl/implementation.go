@@ -44,9 +44,10 @@ func (Form) Profiles() []string { return []string{ProfileWebhooks, ProfileSchema
 // Capabilities implements install.Implementation.
 func (Form) Capabilities(profile string) sets.Set[install.Capability] {
 	if profile == ProfileSchemaOnly {
-		return sets.New[install.Capability]()
+		return sets.New(install.ClusterStorage)
 	}
-	return sets.New(install.MultipleVersions, install.GoValidation, install.LookUps, install.OwnServer)
+	return sets.New(install.MultipleVersions, install.GoValidation, install.LookUps, install.OwnServer,
+		install.ClusterStorage)
 }
 
 // Storage implements install.Implementation: a custom resource is always in kube-apiserver's own etcd.

@@ -30,7 +30,7 @@ var migrationRows = []Row{
 		Why: "Both forms derive the key from group, plural and name, so that an aggregated server can serve what a " +
 			"CustomResourceDefinition has stored, and the other way round, with nothing copied.",
 		Source: "apiserver pkg/server/options/etcd.go, SimpleStorageFactory", Flag: Parity,
-		Labels: []string{Slow, Disruptive}, Site: true, Needs: []install.Capability{install.MultipleVersions},
+		Labels: []string{Slow, Disruptive}, Site: true, Needs: changeable,
 		Expect: Both("served by the other form: the same key, the same UID, the same spec; and by this one again"),
 		Probe:  sameKeys,
 	},
@@ -38,7 +38,7 @@ var migrationRows = []Row{
 		ID: "H14", Group: Operations, Title: "The children of an object, when the form changes",
 		Why:    "A copy has another UID, and the garbage collector deletes children whose owner's UID is gone.",
 		Source: "https://docs.tigera.io/calico, crd-migration; svc-cat#2634", Flag: Parity,
-		Labels: []string{Slow, Disruptive}, Site: true, Needs: []install.Capability{install.MultipleVersions},
+		Labels: []string{Slow, Disruptive}, Site: true, Needs: changeable,
 		Expect: Both("with the other form the child is there and has its owner; and with this one again"),
 		Probe:  childrenThroughChange,
 	},
@@ -47,11 +47,14 @@ var migrationRows = []Row{
 		Why: "kube-apiserver registers the custom resource in its place at once, and serves what is stored below its keys: " +
 			"the way back, and a surprise for who deletes it by mistake.",
 		Source: "kube-aggregator autoregister_controller.go", Flag: Parity,
-		Labels: []string{Slow, Disruptive}, Site: true, Needs: []install.Capability{install.MultipleVersions},
+		Labels: []string{Slow, Disruptive}, Site: true, Needs: changeable,
 		Expect: Both("it is there again, automanaged, and serves the object with its UID"),
 		Probe:  registrationTakenOver,
 	},
 }
+
+// changeable is what a change to the other form and back needs.
+var changeable = []install.Capability{install.ClusterStorage, install.MultipleVersions}
 
 func backupThroughAPI(ctx context.Context, s *Subject) (Observation, error) {
 	const count = 3

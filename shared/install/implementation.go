@@ -44,6 +44,8 @@ const (
 	Protobuf Capability = "protobuf"
 	// OwnServer: a process of the form's own answers for part of the API, and can fail.
 	OwnServer Capability = "server of its own"
+	// ClusterStorage: the objects are where the other forms can find them, in the control plane's etcd.
+	ClusterStorage Capability = "storage that the other form shares"
 	// StrategicMergePatch: the patch type of built-in resources is accepted.
 	StrategicMergePatch Capability = "strategic merge patch"
 )
