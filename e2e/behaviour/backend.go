@@ -148,7 +148,9 @@ func addressOf(site *Site, plan *install.Plan, server process.Spec) (address, er
 }
 
 // ask the server itself, as nobody in particular.
-func (b *backend) ask(ctx context.Context, path string) (*wire.Answer, error) { return b.at.ask(ctx, path) }
+func (b *backend) ask(ctx context.Context, path string) (*wire.Answer, error) {
+	return b.at.ask(ctx, path)
+}
 
 // ask the server at an address.
 func (a address) ask(ctx context.Context, path string) (*wire.Answer, error) {
