@@ -25,7 +25,7 @@ type Options struct {
 	// Arms in the order in which they are shown. Each later arm is compared with each earlier one. An arm without a
 	// namespace gets one of its own.
 	Arms []*arm.Arm
-	// Scenarios to run; nil means all.
+	// Scenarios to run; nil means those of the profile.
 	Scenarios []scenario.Scenario
 	// Profile says how much.
 	Profile scenario.Profile
@@ -54,7 +54,7 @@ type Progress struct {
 // clean-up: the result is good.
 func Run(ctx context.Context, options Options) (_ *report.Bench, err error) {
 	if options.Scenarios == nil {
-		options.Scenarios = scenario.All()
+		options.Scenarios = options.Profile.Scenarios()
 	}
 	if options.Progress == nil {
 		options.Progress = func(Progress) {}
@@ -121,12 +121,14 @@ func describe(o Options) *report.Bench {
 		out.Arms = append(out.Arms, report.Arm{
 			Name: a.Name, Form: a.Form, Repeats: a.Repeats, Plane: a.Plane,
 			Resource:     a.Kind.Resource.GroupVersion().String() + "/" + a.Kind.Resource.Resource,
-			PayloadBytes: arm.PayloadBytes,
+			PayloadBytes: a.Kind.Bytes,
 		})
 	}
 	for _, s := range o.Scenarios {
-		out.Scenarios = append(out.Scenarios,
-			report.Scenario{Name: s.Name, Title: s.Title, Why: s.Why, Loop: s.Loop.String()})
+		out.Scenarios = append(out.Scenarios, report.Scenario{
+			Name: s.Name, Title: s.Title, Why: s.Why, Loop: s.Loop.String(),
+			Objects: s.Population.Objects, PayloadBytes: s.Population.Bytes,
+		})
 	}
 	return out
 }
@@ -134,33 +136,51 @@ func describe(o Options) *report.Bench {
 // runner is one run.
 type runner struct {
 	Options
-	usage    measure.Source
-	touched  []*arm.Arm // those that may have left something behind
-	subjects []*scenario.Subject
+	usage   measure.Source
+	touched []*arm.Arm // those that may have left something behind
+	// subjects are each arm with each population that its scenarios need.
+	subjects []map[scenario.Population]*scenario.Subject
 	result   *report.Bench
 }
 
 func (r *runner) prepare(ctx context.Context) error {
 	for i, a := range r.Arms {
 		r.Progress(Progress{Phase: "prepare", Done: i, Total: len(r.Arms), Arm: a.Name})
-		r.touched = append(r.touched, a)
-		if err := a.Prepare(ctx); err != nil {
-			return err
+		r.subjects = append(r.subjects, map[scenario.Population]*scenario.Subject{})
+		for _, s := range r.Scenarios {
+			if !s.Fits(a) || r.subjects[i][s.Population] != nil {
+				continue
+			}
+			subject, err := r.populate(ctx, a, s.Population)
+			if err != nil {
+				return err
+			}
+			r.subjects[i][s.Population] = subject
 		}
-		subject, err := scenario.NewSubject(ctx, a)
-		if err != nil {
-			return err
-		}
-		r.subjects = append(r.subjects, subject)
 	}
 	return nil
+}
+
+// populate prepares an arm for a population, and fills it in.
+func (r *runner) populate(ctx context.Context, a *arm.Arm, population scenario.Population) (*scenario.Subject, error) {
+	sized, err := population.On(a)
+	if err != nil {
+		return nil, err
+	}
+	r.touched = append(r.touched, sized)
+	if err := sized.Prepare(ctx); err != nil {
+		return nil, err
+	}
+	return scenario.NewSubject(ctx, sized, population)
 }
 
 // close removes what prepare made, on all arms at once: it is waiting, mostly.
 func (r *runner) close(ctx context.Context) error {
 	r.Progress(Progress{Phase: "clean up"})
-	for _, subject := range r.subjects {
-		subject.Close()
+	for _, populations := range r.subjects {
+		for _, subject := range populations {
+			subject.Close()
+		}
 	}
 	failures := make(chan error, len(r.touched))
 	for _, a := range r.touched {
@@ -178,7 +198,7 @@ func (r *runner) close(ctx context.Context) error {
 
 // measure runs the rounds. Only whole rounds are kept.
 func (r *runner) measure(ctx context.Context) error {
-	order := newOrder(r.Seed, len(r.subjects), len(r.Scenarios))
+	order := newOrder(r.Seed, len(r.Arms), len(r.Scenarios))
 	total := r.Profile.Rounds * r.cells()
 	done := 0
 	for round := 1; round <= r.Profile.Rounds; round++ {
@@ -186,10 +206,10 @@ func (r *runner) measure(ctx context.Context) error {
 		order.next()
 		for s := range r.Scenarios {
 			for position, index := range order.of(s) {
-				subject := r.subjects[index]
-				if !r.Scenarios[s].Fits(subject.Arm) {
+				if !r.Scenarios[s].Fits(r.Arms[index]) {
 					continue
 				}
+				subject := r.subjects[index][r.Scenarios[s].Population]
 				r.Progress(Progress{Phase: "measure", Done: done, Total: total, Round: round,
 					Arm: subject.Arm.Name, Scenario: r.Scenarios[s].Name})
 				row, err := r.cell(ctx, r.Scenarios[s], subject, round, r.Profile.Cell)
@@ -215,8 +235,8 @@ func (r *runner) measure(ctx context.Context) error {
 func (r *runner) cells() int {
 	n := 0
 	for _, s := range r.Scenarios {
-		for _, subject := range r.subjects {
-			if s.Fits(subject.Arm) {
+		for _, a := range r.Arms {
+			if s.Fits(a) {
 				n++
 			}
 		}

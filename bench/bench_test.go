@@ -95,6 +95,44 @@ func TestRunMeasuresEveryCell(t *testing.T) {
 	}
 }
 
+// Scenarios of another size have their own objects, in namespaces of their own, and arms that cannot take part have none.
+func TestScenariosHaveTheirPopulation(t *testing.T) {
+	server := fakeapi.New(t)
+	o := options(t, server)
+	o.Arms = o.Arms[:2]
+	o.Arms[1].Target = arm.Bare{Config: server.Config()}
+	var err error
+	if o.Scenarios, err = scenario.Named("get-one", "get-16k"); err != nil {
+		t.Fatal(err)
+	}
+	result, err := bench.Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, creates := map[string]int{}, map[string]int{}
+	for _, row := range result.Rows {
+		rows[row.Scenario+" "+row.Arm]++
+	}
+	if diff := cmp.Diff(map[string]int{"get-one crd": 6, "get-one crd-again": 6, "get-16k crd": 6}, rows); diff != "" {
+		t.Errorf("unexpected cells (-want +got):\n%s", diff)
+	}
+	for _, request := range server.Requests() {
+		if namespace, found := strings.CutSuffix(request, "/mysqlinstances"); found && strings.HasPrefix(request, "POST ") {
+			_, size, _ := strings.Cut(namespace, "-crd")
+			creates[size]++
+		}
+	}
+	if diff := cmp.Diff(map[string]int{"": 500, "-again": 500, "-16k": 64}, creates); diff != "" {
+		t.Errorf("unexpected objects (-want +got):\n%s", diff)
+	}
+	if got := result.Scenarios[1]; got.Objects != 64 || got.PayloadBytes != 16384 {
+		t.Errorf("the scenario says that there are %d objects of %d bytes", got.Objects, got.PayloadBytes)
+	}
+	if got := server.Namespaces(); len(got) != 0 {
+		t.Errorf("namespaces %v are left", got)
+	}
+}
+
 // In each scenario the order of a round is random, and that of the next is its reverse; the seed decides.
 func TestArmsTakeTurns(t *testing.T) {
 	orders := func(seed uint64) map[string][][]string {

@@ -21,13 +21,13 @@ func (r *runner) cell(
 	ctx context.Context, s scenario.Scenario, subject *scenario.Subject, round int, duration time.Duration,
 ) (report.Row, error) {
 	row := report.Row{Round: round, Scenario: s.Name, Arm: subject.Arm.Name}
-	op, stop, err := s.Start(ctx, subject, scenario.Cell{Seed: r.Seed + uint64(round), Workers: s.Loop.Width()})
+	duration = time.Duration(float64(duration) * s.Length)
+	op, stop, err := s.Start(ctx, subject, s.Cell(r.Seed+uint64(round), duration))
 	if err != nil {
 		row.Started = time.Now()
 		row.Errors = map[string]int64{"could not begin: " + arm.Reason(err): 1}
 		return row, ctx.Err()
 	}
-	duration = time.Duration(float64(duration) * s.Length)
 	row.Started = settle()
 	before, err := r.usage(ctx)
 	if err != nil {
@@ -99,10 +99,11 @@ func (r *runner) warmUp(ctx context.Context) error {
 	for round := 1; round <= r.Profile.MaxWarmUps && !r.result.Stationary; round++ {
 		still := round > 1
 		for _, s := range r.Scenarios {
-			for _, subject := range r.subjects {
-				if !s.Fits(subject.Arm) {
+			for i, a := range r.Arms {
+				if !s.Fits(a) {
 					continue
 				}
+				subject := r.subjects[i][s.Population]
 				r.Progress(Progress{Phase: "warm up", Done: done, Total: total, Round: round,
 					Arm: subject.Arm.Name, Scenario: s.Name})
 				row, err := r.cell(ctx, s, subject, -round, r.Profile.WarmUpCell)

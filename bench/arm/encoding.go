@@ -42,6 +42,11 @@ func (e Encoding) contentType() string {
 	return runtime.ContentTypeJSON
 }
 
+// As is what asks for an answer of another kind of the group meta.k8s.io: a table, or lists of metadata alone.
+func (e Encoding) As(kind string) string {
+	return e.contentType() + ";as=" + kind + ";g=" + metav1.GroupName + ";v=v1"
+}
+
 // scheme knows the kinds of the corpus.
 var scheme = func() *runtime.Scheme {
 	s := runtime.NewScheme()

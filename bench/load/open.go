@@ -28,6 +28,9 @@ func (o Open) String() string {
 // Width implements Loop.
 func (o Open) Width() int { return o.Workers }
 
+// Operations is how many a cell of that length has, at least 1.
+func (o Open) Operations(length time.Duration) int64 { return max(int64(o.Rate*length.Seconds()), 1) }
+
 // Run implements Loop.
 func (o Open) Run(ctx context.Context, cell Cell) (*Result, error) {
 	if err := cell.validate(); err != nil {
@@ -37,7 +40,7 @@ func (o Open) Run(ctx context.Context, cell Cell) (*Result, error) {
 		return nil, fmt.Errorf("could not run the cell: %d workers at %g per second do nothing", o.Workers, o.Rate)
 	}
 	begin := time.Now()
-	total := max(int64(o.Rate*cell.Duration.Seconds()), 1)
+	total := o.Operations(cell.Duration)
 	recorders := make([]*recorder, o.Workers)
 	var next atomic.Int64
 	var group sync.WaitGroup

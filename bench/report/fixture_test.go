@@ -72,7 +72,7 @@ func fixtureBench() *report.Bench {
 		"create": {1500, 2250, 2250, 2190}, "update": {1750, 2600, 2600, 2500}, "watch": {2500, 3300, 3300, 3900},
 	}
 	random := rand.New(rand.NewPCG(7, 7))
-	for _, s := range scenario.All() {
+	for _, s := range profile.Scenarios() {
 		b.Scenarios = append(b.Scenarios, report.Scenario{Name: s.Name, Title: s.Title, Why: s.Why, Loop: s.Loop.String()})
 		for round := 1; round <= b.Rounds; round++ {
 			drift := 1 + 0.2*math.Sin(float64(round))

@@ -86,7 +86,7 @@ type Arm struct {
 	Plane string `json:"plane"`
 	// Resource is group, version and resource.
 	Resource string `json:"resource"`
-	// PayloadBytes is the size of an object as the client sends it.
+	// PayloadBytes is the size of an object as the client sends it, where the scenario has none of its own.
 	PayloadBytes int `json:"payloadBytes"`
 }
 
@@ -97,6 +97,10 @@ type Scenario struct {
 	Why   string `json:"why"`
 	// Loop says how operations start.
 	Loop string `json:"loop"`
+	// Objects is the number of objects that are there, PayloadBytes the size of each as the client sends it; 0 in runs of
+	// versions that had one size only.
+	Objects      int `json:"objects,omitempty"`
+	PayloadBytes int `json:"payloadBytes,omitempty"`
 }
 
 // Row is one cell: one arm in one scenario in one round.

@@ -183,8 +183,7 @@ func threats(run Run) []string {
 		"Servers, etcd and load generator share one machine and its disk: absolute times are this machine's, and only " +
 			"ratios within a round are compared. There is no network between the parts.",
 		"Most operations are sent one at a time. That is latency without queues; it says nothing of capacity.",
-		fmt.Sprintf("One object size (%d bytes as sent), JSON, one resource, %d rounds of short cells: a first answer.",
-			b.payload(), b.Rounds),
+		fmt.Sprintf("%s as sent, one resource, %d rounds of short cells: a first answer.", b.sizes(), b.Rounds),
 		"Each interval is at 95 % by itself. Claims are corrected for their number (Holm), so that at most one family in " +
 			"twenty has a false one; the noise floor itself is an estimate.",
 		"CPU time of servers is read in steps of 10 ms and includes what they do in the background.",
@@ -219,10 +218,21 @@ func planeThreat(b *Bench) string {
 	return ""
 }
 
-// payload is the size of the objects.
-func (b *Bench) payload() int {
-	if len(b.Arms) == 0 {
-		return 0
+// sizes are those of the objects, in words.
+func (b *Bench) sizes() string {
+	var all []int
+	for _, a := range b.Arms {
+		all = append(all, a.PayloadBytes)
 	}
-	return b.Arms[0].PayloadBytes
+	for _, s := range b.Scenarios {
+		if s.PayloadBytes > 0 {
+			all = append(all, s.PayloadBytes)
+		}
+	}
+	slices.Sort(all)
+	all = slices.Compact(all)
+	if len(all) == 1 {
+		return fmt.Sprintf("One object size, %d bytes", all[0])
+	}
+	return fmt.Sprintf("Object sizes of %s bytes", strings.Trim(fmt.Sprint(all), "[]"))
 }

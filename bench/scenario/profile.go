@@ -5,11 +5,29 @@ import (
 	"time"
 )
 
+// Level says how much of the scenarios a profile has: its own and those of the levels before it.
+type Level int
+
+// The levels.
+const (
+	// Quick: the six operations that a first answer needs.
+	Quick Level = iota
+	// Standard: every kind of request.
+	Standard
+	// Full: every size, every width, and what few clients do.
+	Full
+)
+
+// String is the name of the profile that has so much.
+func (l Level) String() string { return [...]string{"quick", "standard", "full"}[l] }
+
 // Profile is how much is measured. Profiles are data: a longer one differs in numbers only.
 type Profile struct {
 	// Name is what a user asks for, Purpose what it is good for.
 	Name    string `json:"name"`
 	Purpose string `json:"purpose"`
+	// Level chooses the scenarios when the user does not.
+	Level Level `json:"-"`
 	// Rounds is the number of times that each scenario runs on each arm.
 	Rounds int `json:"rounds"`
 	// Cell is the length of one run, in nanoseconds, which a scenario may stretch; Lead is the share of it that is not
@@ -23,17 +41,28 @@ type Profile struct {
 }
 
 // Profiles returns the known profiles, the shortest first. None has fewer than ten rounds: the exact interval of ten
-// leaves one outlier on each side outside, and so many are needed for a claim among two dozen.
+// leaves one outlier on each side outside, and so many are needed for a claim among two dozen. More scenarios are more
+// claims, which need more rounds.
 func Profiles() []Profile {
 	return []Profile{
 		{
 			Name: "smoke", Purpose: "does it run at all; differences below a factor of two do not show",
-			Rounds: 10, Cell: 120 * time.Millisecond, Lead: 0.2,
+			Level: Quick, Rounds: 10, Cell: 120 * time.Millisecond, Lead: 0.2,
 			WarmUpCell: 100 * time.Millisecond, MaxWarmUps: 2,
 		},
 		{
 			Name: "quick", Purpose: "the first answer, in the time of a coffee",
-			Rounds: 10, Cell: 400 * time.Millisecond, Lead: 0.1,
+			Level: Quick, Rounds: 10, Cell: 400 * time.Millisecond, Lead: 0.1,
+			WarmUpCell: 150 * time.Millisecond, MaxWarmUps: 3,
+		},
+		{
+			Name: "standard", Purpose: "every kind of request, in half an hour",
+			Level: Standard, Rounds: 12, Cell: 300 * time.Millisecond, Lead: 0.1,
+			WarmUpCell: 100 * time.Millisecond, MaxWarmUps: 3,
+		},
+		{
+			Name: "full", Purpose: "every size and width, with rounds enough for small differences, in two hours",
+			Level: Full, Rounds: 20, Cell: 600 * time.Millisecond, Lead: 0.1,
 			WarmUpCell: 150 * time.Millisecond, MaxWarmUps: 3,
 		},
 	}
@@ -51,11 +80,29 @@ func ProfileNamed(name string) (Profile, error) {
 	return Profile{}, fmt.Errorf("unknown profile %q; there are %q", name, known)
 }
 
-// Duration is about how long the measured rounds take, without preparation and clean-up.
+// Scenarios are those that the profile measures, in the order of All.
+func (p Profile) Scenarios() []Scenario {
+	var out []Scenario
+	for _, scenario := range All() {
+		if scenario.Level <= p.Level {
+			out = append(out, scenario)
+		}
+	}
+	return out
+}
+
+// between is about what passes from the end of a cell to the start of the next one: what a scenario prepares and removes,
+// a collection of the generator's garbage, and a look at every process.
+const between = 70 * time.Millisecond
+
+// Duration is about how long the cells of a run take, warm-up rounds at their most. Starting the control planes, filling
+// them and cleaning up come on top, which is a few minutes however long the run is.
 func (p Profile) Duration(arms int, scenarios []Scenario) time.Duration {
 	lengths := 0.0
 	for _, scenario := range scenarios {
 		lengths += scenario.Length
 	}
-	return time.Duration(lengths * float64(p.Rounds*arms) * float64(p.Cell))
+	cells := float64(p.Rounds)*float64(p.Cell) + float64(p.MaxWarmUps)*float64(p.WarmUpCell)
+	pauses := time.Duration((p.Rounds+p.MaxWarmUps)*len(scenarios)) * between
+	return time.Duration(arms) * (time.Duration(lengths*cells) + pauses)
 }

@@ -2,6 +2,7 @@ package scenario_test
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -15,22 +16,49 @@ import (
 	"github.com/duet-api/duet/bench/internal/fakeapi"
 	"github.com/duet-api/duet/bench/load"
 	"github.com/duet-api/duet/bench/scenario"
+	"github.com/duet-api/duet/bench/stats"
 )
 
-func newSubject(t *testing.T, server *fakeapi.Server) *scenario.Subject {
+// newArm is one that every scenario fits.
+func newArm(t *testing.T, server *fakeapi.Server) *arm.Arm {
 	t.Helper()
-	kind, err := arm.ConfigMaps(7)
+	kind, err := arm.MySQLInstances(7)
 	if err != nil {
 		t.Fatal(err)
 	}
-	subject, err := scenario.NewSubject(t.Context(), &arm.Arm{
-		Name: "configmap", Form: arm.BuiltIn, Target: arm.Kubernetes{Config: server.Config(), Admin: server.Config()}, Namespace: "ns", Kind: kind,
-	})
+	return &arm.Arm{
+		Name: "crd", Form: "crd", Namespace: "ns", Kind: kind,
+		Target: arm.Kubernetes{Config: server.Config(), Admin: server.Config()},
+	}
+}
+
+func newSubject(t *testing.T, server *fakeapi.Server) *scenario.Subject {
+	t.Helper()
+	return subjectWith(t, server, scenario.Small)
+}
+
+func subjectWith(t *testing.T, server *fakeapi.Server, population scenario.Population) *scenario.Subject {
+	t.Helper()
+	sized, err := population.On(newArm(t, server))
+	if err != nil {
+		t.Fatal(err)
+	}
+	subject, err := scenario.NewSubject(t.Context(), sized, population)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(subject.Close)
 	return subject
+}
+
+// subjectsOn are those of all populations on one server.
+func subjectsOn(t *testing.T, server *fakeapi.Server) map[scenario.Population]*scenario.Subject {
+	t.Helper()
+	out := map[scenario.Population]*scenario.Subject{}
+	for _, population := range []scenario.Population{scenario.Small, scenario.Medium, scenario.Large} {
+		out[population] = subjectWith(t, server, population)
+	}
+	return out
 }
 
 func named(t *testing.T, name string) scenario.Scenario {
@@ -45,7 +73,7 @@ func named(t *testing.T, name string) scenario.Scenario {
 // do runs so many operations of a scenario, one after the other, and returns their errors by reason.
 func do(t *testing.T, s scenario.Scenario, subject *scenario.Subject, operations int) map[string]int {
 	t.Helper()
-	op, stop, err := s.Start(t.Context(), subject, scenario.Cell{Seed: 1, Workers: 1})
+	op, stop, err := s.Start(t.Context(), subject, scenario.Cell{Seed: 1, Workers: 1, Operations: int64(operations)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,38 +111,65 @@ func TestPopulationIsThere(t *testing.T) {
 	server := fakeapi.New(t)
 	newSubject(t, server)
 	names := server.Names("ns")
-	if len(names) != scenario.Population || names[0] != "member-000000" || names[499] != "member-000499" {
+	if len(names) != 500 || names[0] != "member-000000" || names[499] != "member-000499" {
 		t.Errorf("%d objects from %s to %s, want 500 members", len(names), names[0], names[len(names)-1])
 	}
 }
 
 func TestEveryScenarioSucceedsOnAGoodServer(t *testing.T) {
+	server := fakeapi.New(t)
+	subjects := subjectsOn(t, server)
 	for _, s := range scenario.All() {
 		t.Run(s.Name, func(t *testing.T) {
-			server := fakeapi.New(t)
-			subject := newSubject(t, server)
-			for range 2 { // a scenario starts again in every round
-				if diff := cmp.Diff(map[string]int{}, do(t, s, subject, 20)); diff != "" {
+			subject := subjects[s.Population]
+			operations := 6
+			if s.Title[0] == 'L' {
+				operations = 2 // each is of 500 objects
+			}
+			before := len(server.Names(subject.Arm.Scratch()))
+			var left [2]int
+			for round := range left { // a scenario starts again in every round
+				if diff := cmp.Diff(map[string]int{}, do(t, s, subject, operations)); diff != "" {
 					t.Errorf("unexpected errors (-want +got):\n%s", diff)
 				}
+				left[round] = len(server.Names(subject.Arm.Scratch())) - before
 			}
-			if got := len(server.Names("ns")); got != scenario.Population {
-				t.Errorf("the population has %d objects now, want %d", got, scenario.Population)
+			if got := len(server.Names(subject.Arm.Namespace)); got != s.Population.Objects {
+				t.Errorf("the population has %d objects now, want %d", got, s.Population.Objects)
+			}
+			if left[0] > 1 || left[1] != left[0] {
+				t.Errorf("%d objects are left after each round, want at most one, and no more in the second", left)
+			}
+		})
+	}
+}
+
+// What a scenario changes keeps its size: later rounds read it.
+func TestChangesDoNotGrow(t *testing.T) {
+	for _, name := range []string{"update", "status", "merge-patch", "apply", "watch"} {
+		t.Run(name, func(t *testing.T) {
+			server := fakeapi.New(t)
+			subject := newSubject(t, server)
+			do(t, named(t, name), subject, 1)
+			was := server.Bytes()
+			do(t, named(t, name), subject, 9)
+			if got := server.Bytes(); got != was {
+				t.Errorf("%d bytes are stored, after %d", got, was)
 			}
 		})
 	}
 }
 
 func TestEveryScenarioRunsInItsLoop(t *testing.T) {
-	server := fakeapi.New(t)
-	subject := newSubject(t, server)
+	subjects := subjectsOn(t, fakeapi.New(t))
 	for _, s := range scenario.All() {
 		t.Run(s.Name, func(t *testing.T) {
-			op, stop, err := s.Start(t.Context(), subject, scenario.Cell{Seed: 1, Workers: s.Loop.Width()})
+			const length = 20 * time.Millisecond
+			op, stop, err := s.Start(t.Context(), subjects[s.Population], s.Cell(1, length))
 			if err != nil {
 				t.Fatal(err)
 			}
-			cell := load.Cell{Op: op, Duration: 50 * time.Millisecond, Reason: arm.Reason}
+			cell := load.Cell{Op: op, Duration: length, Reason: arm.Reason}
 			result, err := s.Loop.Run(t.Context(), cell)
 			if err != nil {
 				t.Fatal(err)
@@ -131,14 +186,32 @@ func TestEveryScenarioRunsInItsLoop(t *testing.T) {
 	}
 }
 
-func TestCreateUsesNewNamesInTheScratchNamespace(t *testing.T) {
+func TestCreateUsesNewNamesInTheScratchNamespaceAndRemovesThem(t *testing.T) {
 	server := fakeapi.New(t)
 	subject := newSubject(t, server)
+	names := map[string]bool{}
 	for range 2 {
-		do(t, named(t, "create"), subject, 10)
+		op, stop, err := named(t, "create").Start(t.Context(), subject, scenario.Cell{Workers: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 10 {
+			if _, err := op(t.Context(), load.Call{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, name := range server.Names("ns-scratch") {
+			names[name] = true
+		}
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		if left := server.Names("ns-scratch"); len(left) != 0 {
+			t.Errorf("%q are left", left)
+		}
 	}
-	if got := len(server.Names("ns-scratch")); got != 20 {
-		t.Errorf("%d objects were created, want 20", got)
+	if len(names) != 20 {
+		t.Errorf("%d objects were created, want 20", len(names))
 	}
 }
 
@@ -319,7 +392,8 @@ func TestNamed(t *testing.T) {
 func TestScenariosAreComplete(t *testing.T) {
 	seen := map[string]bool{}
 	for _, s := range scenario.All() {
-		if s.Name == "" || s.Title == "" || s.Why == "" || s.Loop == nil || s.Length <= 0 || s.Start == nil {
+		if s.Name == "" || s.Title == "" || s.Why == "" || s.Loop == nil || s.Length <= 0 || s.Start == nil ||
+			s.Population.Objects == 0 {
 			t.Errorf("scenario %q is not complete", s.Name)
 		}
 		if seen[s.Name] {
@@ -342,11 +416,44 @@ func TestProfiles(t *testing.T) {
 	if _, err := scenario.ProfileNamed("nothing"); err == nil || !strings.Contains(err.Error(), "quick") {
 		t.Errorf("ProfileNamed() = %v, want an error that names the known ones", err)
 	}
-	quick, err := scenario.ProfileNamed("quick")
-	if err != nil {
-		t.Fatal(err)
+}
+
+// What the profiles promise, with what comes on top of Duration taken to be two minutes, and three for the arms of the
+// longer ones: the four of a run that does not say which, and four more.
+func TestProfilesKeepTheirTime(t *testing.T) {
+	tests := map[string]struct {
+		arms int
+		most time.Duration
+		want []string
+	}{
+		"smoke": {4, time.Minute, []string{"get-one", "get-many", "list-500", "create", "update", "watch"}},
+		"quick": {4, 3 * time.Minute, []string{"get-one", "get-many", "list-500", "create", "update", "watch"}},
+		"standard": {8, 22 * time.Minute, []string{
+			"get-one", "get-many", "get-cached", "get-many-8", "get-rate", "get-16k",
+			"list-500", "list-cached", "list-pages", "list-label", "list-metadata", "list-table", "list-busy", "list-16k",
+			"create", "create-8", "create-rate", "create-16k", "update", "status", "merge-patch", "apply", "delete", "watch",
+		}},
+		"full": {8, 117 * time.Minute, namesOf(scenario.All())},
 	}
-	if got := quick.Duration(4, scenario.All()); got > 2*time.Minute {
-		t.Errorf("the quick profile measures for %v, which is not quick", got)
+	for _, p := range scenario.Profiles() {
+		test := tests[p.Name]
+		if diff := cmp.Diff(test.want, namesOf(p.Scenarios())); diff != "" {
+			t.Errorf("%s: unexpected scenarios (-want +got):\n%s", p.Name, diff)
+		}
+		if got := p.Duration(test.arms, p.Scenarios()); got > test.most || got < test.most/2 {
+			t.Errorf("profile %s with %d arms takes %v, want at most %v, and to use it", p.Name, test.arms, got, test.most)
+		}
+		// Three metrics are compared for each scenario. If all rounds agree, each comparison must be able to make a claim.
+		if least := 3 * len(p.Scenarios()); math.Ldexp(float64(least), 1-p.Rounds) > stats.Significance {
+			t.Errorf("profile %s: %d rounds can claim nothing among %d comparisons", p.Name, p.Rounds, least)
+		}
 	}
+}
+
+func namesOf(scenarios []scenario.Scenario) []string {
+	var names []string
+	for _, s := range scenarios {
+		names = append(names, s.Name)
+	}
+	return names
 }

@@ -17,14 +17,12 @@ var watchDelivery = Scenario{
 	Title: "Watch delivery",
 	Why: "From the intended start of an update until a watcher has its event: what a controller waits for before " +
 		"it can act. Updates come at a fixed rate, so a stall is charged to every update that it delays.",
-	Loop:   load.Open{Rate: 100, Workers: 16},
-	Needs:  arm.Keep,
-	Length: 1,
-	Start:  startWatch,
+	Loop: load.Open{Rate: 100, Workers: 16}, Population: Small, Needs: arm.Keep, Length: 1,
+	Start: startWatch,
 }
 
 func startWatch(ctx context.Context, s *Subject, cell Cell) (load.Op, func() error, error) {
-	cursors, err := cursors(ctx, s, watchFrom, cell.Workers)
+	cursors, err := members(ctx, s, watchFrom, cell.Workers)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -44,7 +42,7 @@ func startWatch(ctx context.Context, s *Subject, cell Cell) (load.Op, func() err
 		return nil, nil, err
 	}
 	op := func(ctx context.Context, call load.Call) (time.Time, error) {
-		_, written, err := cursors[call.Worker].update(ctx)
+		_, written, err := cursors[call.Worker].replace(ctx)
 		if err != nil {
 			return time.Time{}, err
 		}

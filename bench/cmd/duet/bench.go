@@ -35,7 +35,7 @@ Everything runs on this machine and is stopped at the end, also after Ctrl-C, wh
 
 The arms, and why each is there:
 ` + describeArms() + `
-The scenarios:
+The scenarios, each with its loop and the shortest profile that has it:
 ` + describeScenarios(),
 		Example: `  duet bench
   duet bench --profile smoke --arm crd --arm crd-again --arm aggregated
@@ -96,7 +96,7 @@ func describeArms() string {
 func describeScenarios() string {
 	var text strings.Builder
 	for _, s := range scenario.All() {
-		fmt.Fprintf(&text, "  %-20s %s (%s)\n", s.Name, s.Title, s.Loop)
+		fmt.Fprintf(&text, "  %-20s %s (%s; %s)\n", s.Name, s.Title, s.Loop, s.Level)
 	}
 	return text.String()
 }

@@ -19,7 +19,7 @@ import (
 const groupComparison = "comparison"
 
 func newCompareCommand(streams genericiooptions.IOStreams) *cobra.Command {
-	options := compare.Options{Forms: forms, Rows: behaviour.Rows(), Scenarios: scenario.All(), Progress: streams.ErrOut}
+	options := compare.Options{Forms: forms, Rows: behaviour.Rows(), Progress: streams.ErrOut}
 	var profile, crdProfile, aggregatedProfile string
 	cmd := &cobra.Command{
 		Use:     "compare",
@@ -39,6 +39,7 @@ its finished rounds. The exit code is 1 when a behaviour was not the expected on
 			if options.Bench, err = scenario.ProfileNamed(profile); err != nil {
 				return usagef(cmd, "%w", err)
 			}
+			options.Scenarios = options.Bench.Scenarios()
 			if options.Arms, err = lineup.Named(lineup.Default()...); err != nil {
 				return err
 			}

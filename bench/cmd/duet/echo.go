@@ -71,7 +71,7 @@ func echoHandler(proxyTo, proxyCA string) (http.Handler, error) {
 		return nil, err
 	}
 	var objects [][]byte
-	for i := range scenario.Population {
+	for i := range scenario.Small.Objects {
 		object, err := kind.Append(nil, arm.JSON, arm.Object{
 			Namespace: "echo", Name: scenario.Member(i), ResourceVersion: "1", Number: i,
 		})

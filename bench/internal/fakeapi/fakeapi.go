@@ -90,6 +90,17 @@ func (s *Server) names(namespace string) []string {
 	return out
 }
 
+// Bytes that the objects take.
+func (s *Server) Bytes() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, o := range s.objects {
+		n += len(o.body)
+	}
+	return n
+}
+
 // Namespaces that exist, sorted.
 func (s *Server) Namespaces() []string {
 	s.mu.Lock()
