@@ -105,7 +105,8 @@ func TestRequestsOfAnyKind(t *testing.T) {
 	a, client := newClient(t, server)
 	var answer bytes.Buffer
 	for _, name := range []string{"a", "b"} {
-		if _, err := client.Create(t.Context(), "ns", name, rendered(t, a, arm.Object{Namespace: "ns", Name: name, Set: name}), &answer); err != nil {
+		body := rendered(t, a, arm.Object{Namespace: "ns", Name: name, Set: name})
+		if _, err := client.Create(t.Context(), "ns", name, body, &answer); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -117,7 +118,9 @@ func TestRequestsOfAnyKind(t *testing.T) {
 	if err != nil || token != "1" {
 		t.Errorf("Continue() = %q, %v, want 1", token, err)
 	}
-	zipped := arm.Request{Verb: http.MethodGet, Namespace: "ns", Gzip: true, Query: url.Values{"labelSelector": {arm.SetSelector("b")}}}
+	zipped := arm.Request{
+		Verb: http.MethodGet, Namespace: "ns", Gzip: true, Query: url.Values{"labelSelector": {arm.SetSelector("b")}},
+	}
 	if _, err := client.Do(t.Context(), zipped, &answer); err != nil {
 		t.Fatal(err)
 	}

@@ -23,8 +23,8 @@ const (
 	// rendered in a moment. Of large objects there are fewer, in corpusBytes at most.
 	corpusSize  = 64
 	corpusBytes = 2 << 20
-	// paddingKey is the annotation that brings a payload to its size. What is missing comes in pieces of paddingBytes, with
-	// a number behind the key: an object with one huge string would be cheap to encode for everybody.
+	// paddingKey is the annotation that brings a payload to its size. What is missing comes in pieces of paddingBytes,
+	// with a number behind the key: an object with one huge string would be cheap to encode for everybody.
 	paddingKey   = "bench.duet.example.com/padding"
 	paddingBytes = 256
 )

@@ -25,8 +25,8 @@ type Kind struct {
 	variants, statuses []variant
 }
 
-// Sized is the same kind with objects of another size. They are larger by annotations of a few hundred bytes, which every
-// kind may have alike.
+// Sized is the same kind with objects of another size. They are larger by annotations of a few hundred bytes, which
+// every kind may have alike.
 func (k *Kind) Sized(bytes int) (*Kind, error) { return k.corpus.render(bytes) }
 
 // HasStatus is whether the kind has a status of its own to update.
@@ -80,8 +80,8 @@ func (k *Kind) Append(to []byte, in Encoding, object Object) ([]byte, error) {
 	return k.variants[object.Number%len(k.variants)].render(to, in, object)
 }
 
-// AppendStatus is Append for an update of the status: the object has one, which carries the revision instead of the spec.
-// The kind must have a status.
+// AppendStatus is Append for an update of the status: the object has one, which carries the revision instead of the
+// spec. The kind must have a status.
 func (k *Kind) AppendStatus(to []byte, in Encoding, object Object) ([]byte, error) {
 	return k.statuses[object.Number%len(k.statuses)].render(to, in, object)
 }

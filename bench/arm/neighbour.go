@@ -25,7 +25,8 @@ func (k Kubernetes) Heartbeat(ctx context.Context, namespace string) (renew func
 		return nil, err
 	}
 	leases := client.CoordinationV1().Leases(namespace)
-	lease, err := leases.Create(ctx, &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: owner}}, metav1.CreateOptions{})
+	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: owner}}
+	lease, err = leases.Create(ctx, lease, metav1.CreateOptions{})
 	if apierrors.IsAlreadyExists(err) {
 		lease, err = leases.Get(ctx, owner, metav1.GetOptions{})
 	}

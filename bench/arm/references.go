@@ -34,7 +34,9 @@ func Ingresses(seed uint64) (*Kind, error) {
 			},
 			addStatus: func() {
 				object.Spec.Rules[0].Host = ingressHost(Object{}.revisionText())
-				object.Status.LoadBalancer.Ingress = []networkingv1.IngressLoadBalancerIngress{{Hostname: ingressHost(revisionMark)}}
+				object.Status.LoadBalancer.Ingress = []networkingv1.IngressLoadBalancerIngress{
+					{Hostname: ingressHost(revisionMark)},
+				}
 			},
 			setStatusRevision: func(into runtime.Object, revision string) {
 				into.(*networkingv1.Ingress).Status.LoadBalancer.Ingress[0].Hostname = ingressHost(revision)

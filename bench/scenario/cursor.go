@@ -24,7 +24,8 @@ type cursor struct {
 	answer bytes.Buffer
 }
 
-// members stands on as many objects of the population, the first being number from, or less where there are not so many.
+// members stands on as many objects of the population, the first being number from, or less where there are not so
+// many.
 func members(ctx context.Context, s *Subject, from, count int) ([]*cursor, error) {
 	out := make([]*cursor, count)
 	for i := range out {
@@ -39,8 +40,8 @@ func members(ctx context.Context, s *Subject, from, count int) ([]*cursor, error
 	return out, nil
 }
 
-// pieces stands on as many objects of the scratch namespace, for changes that make an object larger than the population's
-// are: a status, or a manager that has applied. They are made by the first cell and stay.
+// pieces stands on as many objects of the scratch namespace, for changes that make an object larger than the
+// population's are: a status, or a manager that has applied. They are made by the first cell and stay.
 func pieces(
 	ctx context.Context, s *Subject, prefix string, count int, make func(*cursor, context.Context) error,
 ) ([]*cursor, error) {

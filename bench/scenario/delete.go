@@ -12,8 +12,8 @@ import (
 	"github.com/duet-api/duet/bench/load"
 )
 
-// Deletes. They come at a fixed rate, because then it is known how many objects a cell needs: these are there before its
-// time begins.
+// Deletes. They come at a fixed rate, because then it is known how many objects a cell needs: these are there before
+// its time begins.
 var (
 	deleteOne = Scenario{
 		Name:  "delete",
@@ -25,8 +25,8 @@ var (
 	deleteCollection = Scenario{
 		Name:  "delete-collection",
 		Title: "Delete 10 selected objects, 5 times per second",
-		Why: "One request and ten durable writes, which both forms make one after the other: the hop is paid once. They are " +
-			"selected by a label in the scratch namespace.",
+		Why: "One request and ten durable writes, which both forms make one after the other: the hop is paid once. They " +
+			"are selected by a label in the scratch namespace.",
 		Level: Full, Loop: load.Open{Rate: 5, Workers: 8}, Population: Small, Needs: arm.ServeAPI, Length: 2,
 		Start: startDeleteCollection,
 	}

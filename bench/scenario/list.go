@@ -35,8 +35,8 @@ var (
 	listBusy = Scenario{
 		Name:  "list-busy",
 		Title: "List 500 objects, beside 50 writes per second",
-		Why: "Somebody else writes other objects to the etcd of kube-apiserver, as nodes do with their Leases: a consistent " +
-			"list then waits until etcd says how far it is, unless the server has an etcd of its own.",
+		Why: "Somebody else writes other objects to the etcd of kube-apiserver, as nodes do with their Leases: a " +
+			"consistent list then waits until etcd says how far it is, unless the server has an etcd of its own.",
 		Level: Standard, Loop: load.Closed{Workers: 1}, Population: Small, Needs: arm.ServeAPI, Length: 3,
 		Start: startListBusy,
 	}
@@ -73,8 +73,8 @@ func asked(how func(s *Subject) arm.Request) listFunc {
 	}
 }
 
-// startList reads a list again and again. The check looks at the first answer, outside of the measured time: it may take
-// as long as it likes. The others must be about as large.
+// startList reads a list again and again. The check looks at the first answer, outside of the measured time: it may
+// take as long as it likes. The others must be about as large.
 func startList(
 	read listFunc, check func(s *Subject, answer []byte) error,
 ) func(context.Context, *Subject, Cell) (load.Op, func() error, error) {

@@ -17,8 +17,8 @@ var (
 	listPages = Scenario{
 		Name:  "list-pages",
 		Title: "List 500 objects in pages of 100",
-		Why: "As kubectl and old informers list, five requests one after the other: the later pages have to come from where " +
-			"the first one stood, and each pays for the hop.",
+		Why: "As kubectl and old informers list, five requests one after the other: the later pages have to come from " +
+			"where the first one stood, and each pays for the hop.",
 		Level: Standard, Loop: load.Closed{Workers: 1}, Population: Small, Needs: arm.ServeAPI, Length: 2,
 		Start: startListPages,
 	}
@@ -36,7 +36,8 @@ var (
 		Title: "List a third of 500 objects, by a field",
 		Why: "The field of a custom resource is found by a path in a map, that of a typed one by a function; one in three " +
 			"is encoded.",
-		Level: Full, Loop: load.Closed{Workers: 1}, Population: Small, Needs: arm.ServeAPI, Kind: (*arm.Kind).HasField, Length: 1,
+		Level: Full, Loop: load.Closed{Workers: 1}, Population: Small, Needs: arm.ServeAPI, Kind: (*arm.Kind).HasField,
+		Length: 1,
 		Start: startList(asked(func(s *Subject) arm.Request {
 			return arm.Request{Query: url.Values{"fieldSelector": {s.Arm.Kind.Field}}}
 		}), selected(func(s *Subject, i int) bool { return s.Arm.Kind.Selects(i) })),

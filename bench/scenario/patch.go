@@ -74,7 +74,8 @@ func (c *cursor) settle(ctx context.Context) (time.Time, arm.Meta, error) {
 // patch changes an annotation.
 func (c *cursor) patch(ctx context.Context) (time.Time, arm.Meta, error) {
 	return c.change(ctx, func(object arm.Object) (time.Time, error) {
-		c.body = fmt.Appendf(c.body[:0], `{"metadata":{"annotations":{"bench.duet.example.com/revision":"%09d"}}}`, object.Revision)
+		const body = `{"metadata":{"annotations":{"bench.duet.example.com/revision":"%09d"}}}`
+		c.body = fmt.Appendf(c.body[:0], body, object.Revision)
 		return c.subject.api().Do(ctx, arm.Request{
 			Verb: http.MethodPatch, Namespace: object.Namespace, Name: object.Name,
 			ContentType: string(types.MergePatchType), Body: c.body,

@@ -91,12 +91,12 @@ func (p Profile) Scenarios() []Scenario {
 	return out
 }
 
-// between is about what passes from the end of a cell to the start of the next one: what a scenario prepares and removes,
-// a collection of the generator's garbage, and a look at every process.
+// between is about what passes from the end of a cell to the start of the next one: what a scenario prepares and
+// removes, a collection of the generator's garbage, and a look at every process.
 const between = 70 * time.Millisecond
 
-// Duration is about how long the cells of a run take, warm-up rounds at their most. Starting the control planes, filling
-// them and cleaning up come on top, which is a few minutes however long the run is.
+// Duration is about how long the cells of a run take, warm-up rounds at their most. Starting the control planes,
+// filling them and cleaning up come on top, which is a few minutes however long the run is.
 func (p Profile) Duration(arms int, scenarios []Scenario) time.Duration {
 	lengths := 0.0
 	for _, scenario := range scenarios {

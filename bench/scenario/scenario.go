@@ -1,9 +1,10 @@
 // Package scenario says what is measured: each scenario is one operation that a client of an API does, with the loop
-// that repeats it and the objects that it is done on. A scenario is a value and one function; it sees an arm only through
-// its client, so that all arms do the same. To add one, write a value like those in create.go and name it in All.
+// that repeats it and the objects that it is done on. A scenario is a value and one function; it sees an arm only
+// through its client, so that all arms do the same. To add one, write a value like those in create.go and name it in
+// All.
 //
-// A scenario looks at every answer, since a server that answers nothing is fast, and leaves behind what it found: what it
-// creates it removes when its cell has ended, and what it changes keeps its size. Otherwise the rounds would not be
+// A scenario looks at every answer, since a server that answers nothing is fast, and leaves behind what it found: what
+// it creates it removes when its cell has ended, and what it changes keeps its size. Otherwise the rounds would not be
 // repetitions of each other.
 package scenario
 

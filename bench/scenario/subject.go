@@ -19,8 +19,8 @@ type Population struct {
 	Objects, Bytes int
 }
 
-// The populations. Each is a megabyte, so that a list of another one says what is the price of a byte and what that of an
-// object.
+// The populations. Each is a megabyte, so that a list of another one says what is the price of a byte and what that of
+// an object.
 var (
 	Small  = Population{Objects: 500, Bytes: arm.PayloadBytes}
 	Medium = Population{Objects: 64, Bytes: 16 << 10}
@@ -54,8 +54,8 @@ type Subject struct {
 	created, revision atomic.Int64
 }
 
-// NewSubject connects to a prepared arm and fills its namespace with a population, which must be of the size of the arm's
-// kind (see Population.On).
+// NewSubject connects to a prepared arm and fills its namespace with a population, which must be of the size of the
+// arm's kind (see Population.On).
 func NewSubject(ctx context.Context, a *arm.Arm, population Population) (*Subject, error) {
 	client, err := a.NewClient()
 	if err != nil {
@@ -71,7 +71,8 @@ func NewSubject(ctx context.Context, a *arm.Arm, population Population) (*Subjec
 	}
 	if err != nil {
 		client.Close()
-		return nil, fmt.Errorf("could not create the %d objects that arm %s is measured with: %w", population.Objects, a.Name, err)
+		return nil, fmt.Errorf("could not create the %d objects that arm %s is measured with: %w",
+			population.Objects, a.Name, err)
 	}
 	return s, nil
 }

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// list answers with the objects that the selectors match, in pages if the request has a limit. The token of a page is the
-// number of its first object.
+// list answers with the objects that the selectors match, in pages if the request has a limit. The token of a page is
+// the number of its first object.
 func (s *Server) list(w http.ResponseWriter, r *http.Request, namespace string) {
 	names := s.selected(r, namespace)
 	next := ""
