@@ -10,7 +10,7 @@ import (
 // fails tells whether a request is one that a user would call failed: neither done, nor refused for a reason that lies
 // in the objects and is judged as such.
 func (o *Operation) fails() bool {
-	if o.Outcome() == Done {
+	if o.Outcome() == Done || o.Answer.Abandoned {
 		return false
 	}
 	switch o.Answer.Code {

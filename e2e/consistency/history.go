@@ -67,6 +67,8 @@ type Answer struct {
 	Code   int    `json:"code"`
 	Reason string `json:"reason,omitempty"`
 	Error  string `json:"error,omitempty"`
+	// Abandoned is set if nobody waited for the answer.
+	Abandoned bool `json:"abandoned,omitempty"`
 	// State of the object that came back. A delete that took effect at once has none.
 	State *State `json:"state,omitempty"`
 	// UID of the object that a delete removed.

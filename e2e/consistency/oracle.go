@@ -17,9 +17,15 @@ type Oracle interface {
 	Follow(ctx context.Context, ready func(), tell func(Change)) error
 }
 
+// EtcdClient is what an Etcd needs of a client.
+type EtcdClient interface {
+	Get(ctx context.Context, key string, options ...clientv3.OpOption) (*clientv3.GetResponse, error)
+	Watch(ctx context.Context, key string, options ...clientv3.OpOption) clientv3.WatchChan
+}
+
 // Etcd is an oracle that watches the keys of one resource, past all API servers.
 type Etcd struct {
-	Client *clientv3.Client
+	Client EtcdClient
 	// Store names this etcd in the history, where there are several.
 	Store string
 	// Prefix of the keys, with the group and the resource: /registry/mysql.example.com/mysqlinstances.

@@ -178,7 +178,7 @@ func (r *Recorder) snapshot() History {
 	for i, operation := range r.history.Operations {
 		o := *operation
 		if r.pending[operation] {
-			o.Return, o.Answer.Error = r.clock(), "none before the end of the recording"
+			o.Return, o.Answer = r.clock(), Answer{Error: "none before the end of the recording", Abandoned: true}
 		}
 		copied.Operations[i] = &o
 	}

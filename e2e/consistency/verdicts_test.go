@@ -31,18 +31,20 @@ func put(seconds int, state State) Change {
 	return Change{Revision: state.Revision, Received: time.Duration(seconds) * time.Second, State: state}
 }
 
-func gone(seconds int, revision int64) Change {
+// gone is the deletion, at revision 7.
+func gone(seconds int) Change {
 	return Change{
-		Revision: revision, Received: time.Duration(seconds) * time.Second, Deleted: true,
-		State: State{Object: stable, Revision: revision},
+		Revision: 7, Received: time.Duration(seconds) * time.Second, Deleted: true,
+		State: State{Object: stable, Revision: 7},
 	}
 }
 
-func baseline(revision int64) Change {
-	return Change{Revision: revision, Received: -1, Baseline: true, State: there(revision)}
+// baseline is what was there before the recording, at revision 5, and found is how a read shows it.
+func baseline() Change {
+	return Change{Revision: 5, Received: -1, Baseline: true, State: there(5)}
 }
 
-func found(revision int64) Answer { return done(there(revision)) }
+func found() Answer { return done(there(5)) }
 
 func get(call, ret int, answer Answer) *Operation {
 	return at(call, ret, Operation{Verb: Get, Object: stable, Answer: answer})
@@ -66,9 +68,9 @@ func TestVerdicts(t *testing.T) {
 		{
 			name: "a name that blinks while somebody deletes it",
 			history: History{
-				Changes: []Change{baseline(5), gone(10, 7)},
+				Changes: []Change{baseline(), gone(10)},
 				Operations: []*Operation{
-					get(1, 2, missing), get(3, 4, found(5)),
+					get(1, 2, missing), get(3, 4, found()),
 				},
 			},
 			want: []string{"S4"},
@@ -76,7 +78,7 @@ func TestVerdicts(t *testing.T) {
 		{
 			name: "a name that blinks, and nobody sees a revision",
 			history: History{
-				Changes: []Change{baseline(5), gone(10, 7)},
+				Changes: []Change{baseline(), gone(10)},
 				Operations: []*Operation{
 					get(1, 2, missing),
 					at(3, 4, Operation{Verb: Create, Object: stable, Token: "t1", Answer: refused(409, "AlreadyExists")}),
@@ -87,14 +89,14 @@ func TestVerdicts(t *testing.T) {
 		{
 			name: "a name that goes while somebody deletes it",
 			history: History{
-				Changes:    []Change{baseline(5), gone(10, 7)},
-				Operations: []*Operation{get(1, 2, found(5)), get(3, 4, missing), get(5, 6, missing)},
+				Changes:    []Change{baseline(), gone(10)},
+				Operations: []*Operation{get(1, 2, found()), get(3, 4, missing), get(5, 6, missing)},
 			},
 		},
 		{
 			name: "one deletion that two requests are told they made",
 			history: History{
-				Changes:    []Change{baseline(5), gone(2, 7)},
+				Changes:    []Change{baseline(), gone(2)},
 				Operations: []*Operation{remove(1, 4, removed), remove(1, 4, removed)},
 			},
 			want: []string{"KV"},
@@ -103,7 +105,7 @@ func TestVerdicts(t *testing.T) {
 			name: "the last finalizer, taken off by two",
 			history: History{
 				Changes: []Change{
-					{Revision: 5, Received: -1, Baseline: true, State: deleting(there(5))}, gone(2, 7),
+					{Revision: 5, Received: -1, Baseline: true, State: deleting(there(5))}, gone(2),
 				},
 				Operations: []*Operation{
 					at(1, 4, Operation{Verb: Update, Object: stable, Answer: done(deleting(there(5)))}),
@@ -114,17 +116,17 @@ func TestVerdicts(t *testing.T) {
 		{
 			name: "a delete without an answer, which happened",
 			history: History{
-				Changes:    []Change{baseline(5), gone(9, 7)},
-				Operations: []*Operation{remove(1, 2, lost), get(3, 4, found(5)), get(5, 6, missing)},
+				Changes:    []Change{baseline(), gone(9)},
+				Operations: []*Operation{remove(1, 2, lost), get(3, 4, found()), get(5, 6, missing)},
 			},
 			options: tolerant,
 		},
 		{
 			name: "a write without an answer, which happened much later",
 			history: History{
-				Changes: []Change{baseline(5), put(9, token(there(7), "t1"))},
+				Changes: []Change{baseline(), put(9, token(there(7)))},
 				Operations: []*Operation{
-					at(1, 2, Operation{Verb: Patch, Object: stable, Token: "t1", Answer: lost}), get(3, 4, found(5)),
+					at(1, 2, Operation{Verb: Patch, Object: stable, Token: "t1", Answer: lost}), get(3, 4, found()),
 				},
 			},
 			options: tolerant,
@@ -132,7 +134,7 @@ func TestVerdicts(t *testing.T) {
 		{
 			name: "a write without an answer, which happened before it was sent",
 			history: History{
-				Changes: []Change{baseline(5), put(0, token(there(7), "t1"))},
+				Changes: []Change{baseline(), put(0, token(there(7)))},
 				Operations: []*Operation{
 					at(1, 2, Operation{Verb: Patch, Object: stable, Token: "t1", Answer: lost}),
 				},
@@ -143,9 +145,9 @@ func TestVerdicts(t *testing.T) {
 		{
 			name: "an old state, where a newer one was asked for",
 			history: History{
-				Changes: []Change{baseline(5), put(1, there(7))},
+				Changes: []Change{baseline(), put(1, there(7))},
 				Operations: []*Operation{
-					at(2, 3, Operation{Verb: Get, Object: stable, Asked: "8", Answer: found(5)}),
+					at(2, 3, Operation{Verb: Get, Object: stable, Asked: "8", Answer: found()}),
 					at(2, 3, Operation{Verb: List, Asked: "8",
 						Answer: Answer{Code: 200, Revision: 6, Items: []*State{ref(there(5))}}}),
 					at(2, 3, Operation{Verb: List, Asked: "5", Exact: true,
@@ -157,14 +159,14 @@ func TestVerdicts(t *testing.T) {
 		{
 			name: "an old state from a cache",
 			history: History{
-				Changes:    []Change{baseline(5), put(1, there(7))},
-				Operations: []*Operation{at(2, 3, Operation{Verb: Get, Object: stable, Asked: "0", Answer: found(5)})},
+				Changes:    []Change{baseline(), put(1, there(7))},
+				Operations: []*Operation{at(2, 3, Operation{Verb: Get, Object: stable, Asked: "0", Answer: found()})},
 			},
 		},
 		{
 			name: "an API that is not there",
 			history: History{
-				Changes:    []Change{baseline(5)},
+				Changes:    []Change{baseline()},
 				Operations: []*Operation{at(1, 2, Operation{Verb: List, Answer: missing})},
 			},
 			options: Options{Reads: Allowance{Codes: []int{404}}},
@@ -173,9 +175,9 @@ func TestVerdicts(t *testing.T) {
 		{
 			name: "a window that is too long, and one that does not end",
 			history: History{
-				Changes: []Change{baseline(5)},
+				Changes: []Change{baseline()},
 				Operations: []*Operation{
-					get(1, 2, unavailable), get(3, 4, unavailable), get(5, 6, found(5)),
+					get(1, 2, unavailable), get(3, 4, unavailable), get(5, 6, found()),
 					at(7, 8, Operation{Client: "other", Verb: Get, Object: stable, Answer: unavailable}),
 				},
 			},
@@ -185,22 +187,22 @@ func TestVerdicts(t *testing.T) {
 		{
 			name: "a window that is short enough",
 			history: History{
-				Changes:    []Change{baseline(5)},
-				Operations: []*Operation{get(1, 2, unavailable), get(3, 4, found(5))},
+				Changes:    []Change{baseline()},
+				Operations: []*Operation{get(1, 2, unavailable), get(3, 4, found())},
 			},
 			options: Options{Reads: Allowance{Codes: []int{503}, Longest: 4 * time.Second}},
 		},
 		{
 			name: "a watch from the future",
 			history: History{
-				Changes: []Change{baseline(5), put(2, token(there(7), "t1"))}, Settled: 7, SettledAt: 9 * time.Second,
+				Changes: []Change{baseline(), put(2, token(there(7)))}, Settled: 7, SettledAt: 9 * time.Second,
 				Operations: []*Operation{
-					at(2, 3, Operation{Verb: Patch, Object: stable, Token: "t1", Answer: done(token(there(7), "t1"))}),
+					at(2, 3, Operation{Verb: Patch, Object: stable, Token: "t1", Answer: done(token(there(7)))}),
 				},
 				Streams: []*Stream{
 					{Watcher: "w", Start: 5000, Opened: time.Second},
 					{Watcher: "v", Start: 5, Opened: time.Second, Events: []Seen{
-						{Type: watch.Modified, At: 3 * time.Second, Revision: 7, State: ref(token(there(7), "t1"))},
+						{Type: watch.Modified, At: 3 * time.Second, Revision: 7, State: ref(token(there(7)))},
 					}},
 				},
 			},
@@ -208,7 +210,7 @@ func TestVerdicts(t *testing.T) {
 		},
 		{
 			name:    "an oracle that does not know all",
-			history: History{Changes: []Change{baseline(5)}, OracleFailures: []string{"compacted"}},
+			history: History{Changes: []Change{baseline()}, OracleFailures: []string{"compacted"}},
 			want:    []string{"O"},
 		},
 	} {
@@ -230,8 +232,9 @@ func TestVerdicts(t *testing.T) {
 
 func ref(state State) *State { return &state }
 
-func token(state State, token string) State {
-	state.Token = token
+// token is a state that the write t1 left.
+func token(state State) State {
+	state.Token = "t1"
 	return state
 }
 
@@ -243,9 +246,9 @@ func deleting(state State) State {
 // TestText shows that a verdict says what happened to whom, after what, and that all of it is in the JSON.
 func TestText(t *testing.T) {
 	history := History{
-		Changes:    []Change{baseline(5), put(1, there(7))},
+		Changes:    []Change{baseline(), put(1, there(7))},
 		Marks:      []Mark{{At: time.Second, Text: "kill -9 of etcd"}},
-		Operations: []*Operation{get(2, 3, found(5))},
+		Operations: []*Operation{get(2, 3, found())},
 	}
 	verdict := Check(history, Options{})
 	for _, want := range []string{"R1", "ns/stable", "stale", "rv=5", "rv=7", "kill -9 of etcd", "1 reads"} {

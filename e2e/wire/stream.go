@@ -25,7 +25,13 @@ type Stream struct {
 	decoder *json.Decoder
 }
 
-// Watch opens a watch on a collection. The context ends it, and so does Close. A refusal is an error.
+// Refusal is the error about a watch that the server refused.
+type Refusal struct{ Answer Answer }
+
+// Error is the verdict of the answer.
+func (r *Refusal) Error() string { return "the server refused the watch with " + r.Answer.Verdict() }
+
+// Watch opens a watch on a collection. The context ends it, and so does Close. A Refusal is an error.
 func (c *Client) Watch(ctx context.Context, path string, options ...Option) (*Stream, error) {
 	options = append([]Option{Query("watch", "true")}, options...)
 	response, err := c.open(ctx, http.MethodGet, path, nil, options...)
@@ -35,8 +41,7 @@ func (c *Client) Watch(ctx context.Context, path string, options ...Option) (*St
 	if response.StatusCode != http.StatusOK {
 		defer response.Body.Close()
 		content, _ := io.ReadAll(response.Body)
-		answer := Answer{Code: response.StatusCode, Header: response.Header, Body: content}
-		return nil, fmt.Errorf("the server refused the watch with %s", answer.Verdict())
+		return nil, &Refusal{Answer{Code: response.StatusCode, Header: response.Header, Body: content}}
 	}
 	return &Stream{body: response.Body, decoder: json.NewDecoder(response.Body)}, nil
 }
