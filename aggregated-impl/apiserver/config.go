@@ -14,6 +14,7 @@ import (
 	serverstorage "k8s.io/apiserver/pkg/server/storage"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/component-base/tracing"
 
 	"github.com/duet-api/duet/aggregated-impl/admission"
 	"github.com/duet-api/duet/aggregated-impl/registry/mysqlinstance/subresource"
@@ -89,11 +90,12 @@ func (o *Options) applyTo(ctx context.Context, config *genericapiserver.Recommen
 	if err := o.ServerRun.ApplyTo(&config.Config); err != nil {
 		return nil, fmt.Errorf("could not apply the generic flags: %w", err)
 	}
-	if err := o.Etcd.ApplyWithStorageFactoryTo(o.storageFactory(config, scheme, codecs), &config.Config); err != nil {
-		return nil, fmt.Errorf("could not set up etcd: %w", err)
-	}
+	// Before whatever sends requests of its own: these belong to the trace of the request that they are made for.
 	if err := o.Traces.ApplyTo(nil, &config.Config); err != nil {
 		return nil, fmt.Errorf("could not set up tracing: %w", err)
+	}
+	if err := o.Etcd.ApplyWithStorageFactoryTo(o.storageFactory(config, scheme, codecs), &config.Config); err != nil {
+		return nil, fmt.Errorf("could not set up etcd: %w", err)
 	}
 	if err := o.SecureServing.ApplyToConfig(&config.Config); err != nil {
 		return nil, fmt.Errorf("could not set up serving: %w", err)
@@ -101,6 +103,9 @@ func (o *Options) applyTo(ctx context.Context, config *genericapiserver.Recommen
 	authorities, err := o.applyAuthenticationTo(ctx, config)
 	if err != nil {
 		return nil, err
+	}
+	if o.Traces.ConfigFile != "" {
+		o.Authorization.WithCustomRoundTripper(tracing.WrapperFor(config.TracerProvider))
 	}
 	if err := o.Authorization.ApplyTo(&config.Authorization); err != nil {
 		return nil, fmt.Errorf("could not set up authorization: %w", err)
@@ -121,6 +126,7 @@ func (o *Options) storageFactory(config *genericapiserver.RecommendedConfig, sch
 	stored := mysql.Resource("mysqlinstances")
 	storageConfig := o.Etcd.StorageConfig
 	storageConfig.StorageObjectCountTracker = config.StorageObjectCountTracker
+	storageConfig.Transport.TracerProvider = config.TracerProvider
 	encoding := serverstorage.NewDefaultResourceEncodingConfig(scheme)
 	encoding.SetResourceEncoding(stored, v1.SchemeGroupVersion, mysql.SchemeGroupVersion)
 	factory := serverstorage.NewDefaultStorageFactory(storageConfig, o.Etcd.DefaultStorageMediaType, codecs, encoding,
