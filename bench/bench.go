@@ -49,9 +49,9 @@ type Progress struct {
 	Scenario string
 }
 
-// Run prepares the arms, warms up, measures and cleans up. When the context ends after at least one whole round, the
-// finished rounds are the result, marked as interrupted, and there is no error. An error with a result is about the
-// clean-up: the result is good.
+// Run prepares the arms, warms up, measures and cleans up, stage after stage. When the context ends after at least one
+// whole round, the finished rounds are the result, marked as interrupted, and there is no error. An error with a result
+// is about a clean-up or a later stage: what is in the result is good.
 func Run(ctx context.Context, options Options) (_ *report.Bench, err error) {
 	if options.Scenarios == nil {
 		options.Scenarios = options.Profile.Scenarios()
@@ -63,19 +63,42 @@ func Run(ctx context.Context, options Options) (_ *report.Bench, err error) {
 	if err := options.validate(); err != nil {
 		return nil, err
 	}
-	r := &runner{Options: options, usage: measure.WithSelf(options.Usage), result: describe(options)}
+	result := describe(options)
+	for i, scenarios := range scenario.Stages(options.Scenarios) {
+		r := &runner{
+			Options: options, usage: measure.WithSelf(options.Usage), result: result,
+			order: newOrder(options.Seed+uint64(i), len(options.Arms), len(scenarios)),
+		}
+		r.Scenarios = scenarios
+		err = errors.Join(err, r.run(ctx))
+		if result.Rounds == 0 {
+			return nil, err
+		}
+		if ctx.Err() != nil {
+			result.Interrupted = true
+			break
+		}
+		if err != nil {
+			break
+		}
+	}
+	Analyse(result)
+	return result, err
+}
+
+// run measures one stage: scenarios whose objects are there at the same time. When the context ends after at least one
+// round of the run, that is no error.
+func (r *runner) run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, r.close(ctx)) }()
-	if err := r.prepare(ctx); err != nil {
-		return nil, err
+	for _, step := range []func(context.Context) error{r.prepare, r.warmUp, r.measure} {
+		if err := step(ctx); err != nil {
+			if ctx.Err() != nil && r.result.Rounds > 0 {
+				return nil
+			}
+			return err
+		}
 	}
-	if err := r.warmUp(ctx); err != nil {
-		return nil, err
-	}
-	if err := r.measure(ctx); err != nil {
-		return nil, err
-	}
-	Analyse(r.result)
-	return r.result, nil
+	return nil
 }
 
 func (o Options) validate() error {
@@ -116,7 +139,7 @@ func withNamespaces(arms []*arm.Arm) []*arm.Arm {
 }
 
 func describe(o Options) *report.Bench {
-	out := &report.Bench{Profile: o.Profile, Seed: o.Seed, Cores: runtime.NumCPU()}
+	out := &report.Bench{Profile: o.Profile, Seed: o.Seed, Cores: runtime.NumCPU(), Stationary: true}
 	for _, a := range o.Arms {
 		out.Arms = append(out.Arms, report.Arm{
 			Name: a.Name, Form: a.Form, Repeats: a.Repeats, Plane: a.Plane,
@@ -133,10 +156,11 @@ func describe(o Options) *report.Bench {
 	return out
 }
 
-// runner is one run.
+// runner is one stage of a run.
 type runner struct {
 	Options
 	usage   measure.Source
+	order   *order
 	touched []*arm.Arm // those that may have left something behind
 	// subjects are each arm with each population that its scenarios need.
 	subjects []map[scenario.Population]*scenario.Subject
@@ -151,7 +175,7 @@ func (r *runner) prepare(ctx context.Context) error {
 			if !s.Fits(a) || r.subjects[i][s.Population] != nil {
 				continue
 			}
-			subject, err := r.populate(ctx, a, s.Population)
+			subject, err := r.populate(ctx, i, s.Population)
 			if err != nil {
 				return err
 			}
@@ -161,11 +185,20 @@ func (r *runner) prepare(ctx context.Context) error {
 	return nil
 }
 
-// populate prepares an arm for a population, and fills it in.
-func (r *runner) populate(ctx context.Context, a *arm.Arm, population scenario.Population) (*scenario.Subject, error) {
+// populate prepares an arm for a population, and fills it in. An arm that repeats another one takes part in the other's
+// population if that is a large one.
+func (r *runner) populate(ctx context.Context, i int, population scenario.Population) (*scenario.Subject, error) {
+	a := r.Arms[i]
 	sized, err := population.On(a)
 	if err != nil {
 		return nil, err
+	}
+	if population.Scales() {
+		for j, other := range r.Arms[:i] {
+			if shared := r.subjects[j][population]; shared != nil && other.Name == a.Repeats {
+				return shared.Again(sized)
+			}
+		}
 	}
 	r.touched = append(r.touched, sized)
 	if err := sized.Prepare(ctx); err != nil {
@@ -198,14 +231,13 @@ func (r *runner) close(ctx context.Context) error {
 
 // measure runs the rounds. Only whole rounds are kept.
 func (r *runner) measure(ctx context.Context) error {
-	order := newOrder(r.Seed, len(r.Arms), len(r.Scenarios))
 	total := r.Profile.Rounds * r.cells()
 	done := 0
 	for round := 1; round <= r.Profile.Rounds; round++ {
 		var rows []report.Row
-		order.next()
+		r.order.next()
 		for s := range r.Scenarios {
-			for position, index := range order.of(s) {
+			for position, index := range r.order.of(s) {
 				if !r.Scenarios[s].Fits(r.Arms[index]) {
 					continue
 				}
@@ -213,10 +245,6 @@ func (r *runner) measure(ctx context.Context) error {
 				r.Progress(Progress{Phase: "measure", Done: done, Total: total, Round: round,
 					Arm: subject.Arm.Name, Scenario: r.Scenarios[s].Name})
 				row, err := r.cell(ctx, r.Scenarios[s], subject, round, r.Profile.Cell)
-				if ctx.Err() != nil && r.result.Rounds > 0 {
-					r.result.Interrupted = true
-					return nil
-				}
 				if err != nil {
 					return err
 				}
@@ -226,7 +254,7 @@ func (r *runner) measure(ctx context.Context) error {
 			}
 		}
 		r.result.Rows = append(r.result.Rows, rows...)
-		r.result.Rounds = round
+		r.result.Rounds = max(r.result.Rounds, round)
 	}
 	return nil
 }

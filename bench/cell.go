@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -89,16 +90,19 @@ func latency(h *hdrhistogram.Histogram) report.Latency {
 
 // warmUp runs rounds that are not kept until the median of each cell is near that of the round before. Caches,
 // connections and just-in-time decisions of servers (a CRD that was established less than two seconds ago delays every
-// create) would otherwise be charged to whoever comes first.
+// create) would otherwise be charged to whoever comes first. What is done only a few times in a cell is tried once.
 func (r *runner) warmUp(ctx context.Context) error {
 	const near = 1.25 // short cells are noisy; this catches what is still settling by more than that
 	type key struct{ scenario, arm string }
 	before := map[key]int64{}
 	total := r.Profile.MaxWarmUps * r.cells()
-	done := 0
-	for round := 1; round <= r.Profile.MaxWarmUps && !r.result.Stationary; round++ {
-		still := round > 1
+	done, stationary := 0, false
+	for round := 1; round <= r.Profile.MaxWarmUps && !stationary; round++ {
+		still := round > 1 || !slices.ContainsFunc(r.Scenarios, scenario.Scenario.Repeats)
 		for _, s := range r.Scenarios {
+			if round > 1 && !s.Repeats() {
+				continue
+			}
 			for i, a := range r.Arms {
 				if !s.Fits(a) {
 					continue
@@ -116,12 +120,13 @@ func (r *runner) warmUp(ctx context.Context) error {
 				}
 				k := key{s.Name, subject.Arm.Name}
 				ratio := float64(row.Latency.P50) / float64(before[k])
-				still = still && ratio < near && ratio > 1/near
+				still = still && (ratio < near && ratio > 1/near || !s.Repeats())
 				before[k] = row.Latency.P50
 				done++
 			}
 		}
-		r.result.WarmUps, r.result.Stationary = round, still
+		r.result.WarmUps, stationary = max(r.result.WarmUps, round), still
 	}
+	r.result.Stationary = r.result.Stationary && stationary
 	return nil
 }

@@ -30,7 +30,7 @@ type Call struct {
 // do after its answer, returns that moment so that the difference is not charged to the server.
 type Op func(ctx context.Context, call Call) (done time.Time, err error)
 
-// Loop is a way to start operations for a while. Closed and Open are the two ways.
+// Loop is a way to start operations for a while: Closed and Open, or Times where a while would be too long.
 type Loop interface {
 	// Run starts operations for the given duration, then waits for those under way. A cancelled context ends the cell
 	// early with its error: a cell that was cut short is not a measurement.

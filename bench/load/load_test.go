@@ -75,6 +75,21 @@ func TestSlowOperationsAreMeasuredToo(t *testing.T) {
 	})
 }
 
+func TestTimesMeasuresEachOperation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cell := Cell{Op: takes(5 * time.Second), Duration: time.Second, WarmUp: 0.2, Reason: plain}
+		result, err := Times{Count: 3}.Run(t.Context(), cell)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if result.Succeeded() != 3 || result.WarmUp != 0 || result.Attempts != 3 {
+			t.Errorf("%d of %d succeeded after %d to warm up, want all three", result.Succeeded(), result.Attempts, result.WarmUp)
+		}
+		within(t, "p50", result.Latency.ValueAtPercentile(50), 5*time.Second)
+		within(t, "elapsed", int64(result.Elapsed), 15*time.Second)
+	})
+}
+
 func TestErrorsAreCountedByReasonAndNotTimed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		op := func(_ context.Context, call Call) (time.Time, error) {
@@ -201,7 +216,9 @@ func TestOpenLoopDoesEveryDueOperation(t *testing.T) {
 }
 
 func TestCancelledCellIsNoMeasurement(t *testing.T) {
-	for name, loop := range map[string]Loop{"closed": Closed{Workers: 2}, "open": Open{Rate: 100, Workers: 2}} {
+	for name, loop := range map[string]Loop{
+		"closed": Closed{Workers: 2}, "open": Open{Rate: 100, Workers: 2}, "times": Times{Count: 1000},
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
@@ -235,6 +252,7 @@ func TestRefusesWhatCannotRun(t *testing.T) {
 		"no operation":       {Closed{Workers: 1}, Cell{Duration: 1, Reason: plain}, "needs an operation"},
 		"no duration":        {Closed{Workers: 1}, Cell{Op: good.Op, Reason: plain}, "not positive"},
 		"all warm-up":        {Open{Rate: 1, Workers: 1}, Cell{Op: good.Op, Duration: 1, WarmUp: 1, Reason: plain}, "[0, 1)"},
+		"no times":           {Times{}, good, "0 times"},
 		"no closed workers":  {Closed{}, good, "0 workers"},
 		"no open workers":    {Open{Rate: 1}, good, "0 workers"},
 		"no arrivals at all": {Open{Workers: 1}, good, "0 per second"},

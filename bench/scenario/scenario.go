@@ -42,6 +42,12 @@ type Scenario struct {
 	Start func(ctx context.Context, subject *Subject, cell Cell) (op load.Op, stop func() error, err error)
 }
 
+// Repeats is whether the operation is repeated for the length of a cell.
+func (s Scenario) Repeats() bool {
+	_, few := s.Loop.(load.Times)
+	return !few
+}
+
 // Fits is whether an arm has a part in the scenario.
 func (s Scenario) Fits(a *arm.Arm) bool {
 	return a.Target.Can() >= s.Needs && (s.Kind == nil || s.Kind(a.Kind))
@@ -75,6 +81,26 @@ func All() []Scenario {
 		update, update16K, update128K, updateStatus, mergePatch, apply, deleteOne, deleteCollection,
 		watchDelivery, watchList,
 	}
+}
+
+// Stages puts together what is measured together, in the order of its first scenarios: those of one size of population, or
+// of the small ones, which are all there at the same time.
+func Stages(scenarios []Scenario) [][]Scenario {
+	var out [][]Scenario
+	at := map[Population]int{}
+	for _, s := range scenarios {
+		key := s.Population
+		if !key.Scales() && key != None {
+			key = Small
+		}
+		stage, found := at[key]
+		if !found {
+			stage, at[key] = len(out), len(out)
+			out = append(out, nil)
+		}
+		out[stage] = append(out[stage], s)
+	}
+	return out
 }
 
 // Named returns the scenarios of the given names, in the order of All.

@@ -27,16 +27,33 @@ var (
 	Large  = Population{Objects: 8, Bytes: 128 << 10}
 )
 
+// Populations to see how a server scales with the number of objects, and one without any, for what has to do with all
+// objects that there are.
+var (
+	None            = Population{Objects: 0, Bytes: arm.PayloadBytes}
+	Thousand        = Population{Objects: 1_000, Bytes: arm.PayloadBytes}
+	TenThousand     = Population{Objects: 10_000, Bytes: arm.PayloadBytes}
+	HundredThousand = Population{Objects: 100_000, Bytes: arm.PayloadBytes}
+)
+
+// Scales is whether the population is there for its number. Such a one is alone: its mere presence costs a server memory,
+// and with it time.
+func (p Population) Scales() bool { return p.Objects > Small.Objects }
+
 // On is the arm with the population: the same one for Small, and otherwise one in a namespace of its own.
 func (p Population) On(a *arm.Arm) (*arm.Arm, error) {
-	if p == Small {
+	sized := *a
+	switch {
+	case p == Small:
 		return a, nil
+	case p.Bytes == a.Kind.Bytes:
+		sized.Namespace = fmt.Sprintf("%s-n%d", a.Namespace, p.Objects)
+		return &sized, nil
 	}
 	kind, err := a.Kind.Sized(p.Bytes)
 	if err != nil {
 		return nil, err
 	}
-	sized := *a
 	sized.Kind, sized.Namespace = kind, fmt.Sprintf("%s-%dk", a.Namespace, p.Bytes>>10)
 	return &sized, nil
 }
@@ -75,6 +92,18 @@ func NewSubject(ctx context.Context, a *arm.Arm, population Population) (*Subjec
 			population.Objects, a.Name, err)
 	}
 	return s, nil
+}
+
+// Again is another subject with the same objects, over a connection of its own. The arm is that which the subject's arm
+// repeats; what both create they remove before the other's turn.
+func (s *Subject) Again(a *arm.Arm) (*Subject, error) {
+	same := *a
+	same.Namespace = s.Arm.Namespace
+	client, err := same.NewClient()
+	if err != nil {
+		return nil, err
+	}
+	return &Subject{Arm: &same, Client: client, Population: s.Population, size: s.size}, nil
 }
 
 // Close drops the connection.
