@@ -96,7 +96,7 @@ func (Form) Plan(ctx context.Context, env *install.Environment, profile string) 
 	if err != nil {
 		return nil, err
 	}
-	plan.Processes = append(plan.Processes, server)
+	plan.Processes, plan.Etcd = append(plan.Processes, server), etcd
 
 	plan.Objects, err = config.APIServices(port, caBundle)
 	return plan, err

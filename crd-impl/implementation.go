@@ -69,7 +69,7 @@ func (Form) Plan(_ context.Context, env *install.Environment, profile string) (*
 		if err != nil {
 			return nil, err
 		}
-		return &install.Plan{Objects: []*unstructured.Unstructured{crd}}, nil
+		return &install.Plan{Objects: []*unstructured.Unstructured{crd}, Etcd: env.Etcd()}, nil
 	case ProfileWebhooks:
 		return planWebhooks(env)
 	default:
@@ -126,5 +126,6 @@ func planWebhooks(env *install.Environment) (*install.Plan, error) {
 		}}},
 		// The CustomResourceDefinition comes last: no instance can be written before the webhooks would see it.
 		Objects: append(objects, crd),
+		Etcd:    env.Etcd(),
 	}, nil
 }

@@ -75,6 +75,19 @@ func NewEnvironment(controlPlane *controlplane.ControlPlane, binaries string) (*
 // Config is an administrator's access to the control plane.
 func (e *Environment) Config() *rest.Config { return rest.CopyConfig(e.config) }
 
+// DirectConfig is an administrator's access to a server of the installation itself, past kube-apiserver. The server has
+// to take client certificates of the cluster for what they are.
+func (e *Environment) DirectConfig(server string) (*rest.Config, error) {
+	port, err := e.Port(server)
+	if err != nil {
+		return nil, err
+	}
+	config := e.Config()
+	config.Host = fmt.Sprintf("https://127.0.0.1:%d", port)
+	config.CAFile, config.CAData = "", e.ca.Bundle()
+	return config, nil
+}
+
 // Plan is a form's plan with the processes as they are run here.
 func (e *Environment) Plan(ctx context.Context, form Implementation, profile string) (*Plan, error) {
 	plan, err := form.Plan(ctx, e, profile)

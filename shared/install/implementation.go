@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/sets"
 
+	"github.com/duet-api/duet/shared/controlplane"
 	"github.com/duet-api/duet/shared/process"
 )
 
@@ -89,6 +90,8 @@ type Plan struct {
 	Processes []process.Spec
 	// Objects make the API appear: a CustomResourceDefinition and webhook configurations, or APIServices.
 	Objects []*unstructured.Unstructured
+	// Etcd is where the objects of the API are stored.
+	Etcd controlplane.EtcdAccess
 }
 
 // Server is the process that answers for the form: the last of its processes, since what it needs is started before it.

@@ -48,6 +48,9 @@ func (i *Installer) Install(ctx context.Context, formName, profileFlag string) e
 	if err != nil {
 		return err
 	}
+	if err := i.midSwitch(ctx); err != nil {
+		return err
+	}
 	record, err := ReadRecord(ctx, i.client)
 	if err != nil {
 		return err
@@ -76,19 +79,10 @@ func (i *Installer) Install(ctx context.Context, formName, profileFlag string) e
 		return err
 	}
 
-	i.Progress("applying service accounts and access rules")
-	prerequisites := slices.Concat([]*unstructured.Unstructured{namespaceObject()}, plan.Prerequisites, controller.Prerequisites)
-	if err := apply(ctx, i.client, prerequisites); err != nil {
+	if err := i.Prepare(ctx, &Plan{
+		Prerequisites: slices.Concat(plan.Prerequisites, controller.Prerequisites), Processes: plan.Processes,
+	}); err != nil {
 		return err
-	}
-	if err := i.issueTokens(ctx, prerequisites); err != nil {
-		return err
-	}
-	for _, spec := range plan.Processes {
-		i.Progress("starting %s", spec.Name)
-		if err := i.Env.Runner().Run(ctx, spec); err != nil {
-			return err
-		}
 	}
 	i.Progress("applying what makes the API appear")
 	if err := apply(ctx, i.client, plan.Objects); err != nil {
@@ -128,8 +122,8 @@ func (i *Installer) refuse(form Implementation, profile string, detected Detecte
 			"remove APIService %s.%s first if it is no longer wanted", detected.Foreign, Group, Resource.Version, Group)
 	case detected.Form != "" && detected.Form != form.Name():
 		return fmt.Errorf("%s is installed: one form is not put over the other. To change a live API, use "+
-			"`duet switch --to %s` once this version of Duet has it; until then `duet uninstall` keeps every object in %s, "+
-			"and `duet install --impl %s` serves it again", detected.Form, form.Name(), ControlPlaneEtcd, form.Name())
+			"`duet switch --to %s`; with a gap, `duet uninstall` keeps every object in %s, and `duet install --impl %s` "+
+			"serves it again", detected.Form, form.Name(), ControlPlaneEtcd, form.Name())
 	case detected.Form == form.Name() && record.Storage != "" && record.Storage != form.Storage(profile):
 		return fmt.Errorf("%s keeps its objects in %s, and profile %s would read %s: `duet uninstall` first",
 			form.Name(), record.Storage, profile, form.Storage(profile))

@@ -21,6 +21,8 @@ type Status struct {
 	Objects *int `json:"objects,omitempty"`
 	// Held: a CustomResourceDefinition is parked, and may not be deleted because objects are stored below its keys.
 	Held bool `json:"held"`
+	// Switch is where the last switch between the forms stands; nil when there was none.
+	Switch *SwitchState `json:"switch,omitempty"`
 	// Foreign is somebody else's service behind the group, as namespace/name.
 	Foreign string `json:"foreign,omitempty"`
 	// Processes of the control plane and the installation.
@@ -53,9 +55,13 @@ func (i *Installer) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{Processes: processes}, err
 	}
+	lastSwitch, err := i.ReadSwitch(ctx)
+	if err != nil {
+		return Status{Processes: processes}, err
+	}
 	status := Status{
 		Form: detected.Form, Foreign: detected.Foreign, Profile: record.Profile, Storage: record.Storage,
-		Held: held != nil, Processes: processes,
+		Held: held != nil, Switch: lastSwitch, Processes: processes,
 	}
 	if detected.Form == "" {
 		return status, nil

@@ -8,7 +8,6 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/utils/ptr"
 )
 
@@ -25,6 +24,9 @@ type Uninstalled struct {
 // Uninstall takes the installed form away. It never deletes an object of the API unless deleteData says so: without
 // it the objects stay in storage, protected by the hold, until a form is installed again.
 func (i *Installer) Uninstall(ctx context.Context, deleteData bool) (Uninstalled, error) {
+	if err := i.midSwitch(ctx); err != nil {
+		return Uninstalled{}, err
+	}
 	record, err := ReadRecord(ctx, i.client)
 	if err != nil {
 		return Uninstalled{}, err
@@ -87,30 +89,18 @@ func (i *Installer) Uninstall(ctx context.Context, deleteData bool) (Uninstalled
 			return result, err
 		}
 	}
-	if err := takeOver(ctx, i.client, park); err != nil {
+	if err := i.ParkObjects(ctx, park); err != nil {
 		return result, err
 	}
-	if err := apply(ctx, i.client, park); err != nil {
-		return result, err
-	}
-	parked := sets.New[string]()
 	for _, object := range park {
-		parked.Insert(describe(object))
 		result.Stays = append(result.Stays, describe(object)+", which serves nothing and may not be deleted (policy "+holdName+")")
 	}
-	gone := slices.DeleteFunc(slices.Clone(plan.Objects), func(o *unstructured.Unstructured) bool {
-		return parked.Has(describe(o))
-	})
-	if err := remove(ctx, i.client, gone); err != nil {
+	if err := i.RemoveObjects(ctx, without(plan.Objects, park)); err != nil {
 		return result, err
 	}
-	for _, spec := range slices.Backward(plan.Processes) {
-		i.Progress("stopping %s", spec.Name)
-		if err := i.stop(ctx, spec.Name); err != nil {
-			return result, err
-		}
-	}
-	if err := remove(ctx, i.client, slices.Concat(plan.Prerequisites, controller.Prerequisites)); err != nil {
+	if err := i.Dismiss(ctx, &Plan{
+		Prerequisites: slices.Concat(plan.Prerequisites, controller.Prerequisites), Processes: plan.Processes,
+	}); err != nil {
 		return result, err
 	}
 	if !deleteData {

@@ -1,0 +1,90 @@
+package install
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Phase of a switch.
+type Phase string
+
+// Phases.
+const (
+	// Switching: a run is at work, or was, and another has to go on.
+	Switching Phase = "Switching"
+	// Switched: the switch is done.
+	Switched Phase = "Switched"
+	// TakenBack: the switch was taken back before the other form had served.
+	TakenBack Phase = "TakenBack"
+)
+
+// SwitchSide is one of the two forms of a switch.
+type SwitchSide struct {
+	Form    string `json:"form"`
+	Profile string `json:"profile"`
+}
+
+// SwitchState is where the last switch stands. It is kept here, beside what is installed, because an installation must
+// not begin in the middle of a switch; package switching reads and writes it.
+type SwitchState struct {
+	Phase Phase      `json:"phase"`
+	From  SwitchSide `json:"from"`
+	To    SwitchSide `json:"to"`
+	// Strategy and Step are package switching's. Step is the one that is to be done next, or again.
+	Strategy string `json:"strategy"`
+	Step     string `json:"step,omitempty"`
+	// Rollback: this switch takes another one back.
+	Rollback bool `json:"rollback,omitempty"`
+	// Since is when the phase or the step began.
+	Since metav1.Time `json:"since"`
+}
+
+// switchRecordName is the ConfigMap in Namespace that holds a SwitchState.
+const switchRecordName = "duet-switch"
+
+// ReadSwitch reads where the last switch stands; nil where there was none.
+func (i *Installer) ReadSwitch(ctx context.Context) (*SwitchState, error) {
+	configMap := &corev1.ConfigMap{}
+	err := i.client.Get(ctx, client.ObjectKey{Namespace: Namespace, Name: switchRecordName}, configMap)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("could not read where the switch stands: %w", err)
+	}
+	state := &SwitchState{}
+	if err := json.Unmarshal([]byte(configMap.Data["state"]), state); err != nil {
+		return nil, fmt.Errorf("ConfigMap %s/%s does not say where the switch stands: %w", Namespace, switchRecordName, err)
+	}
+	return state, nil
+}
+
+// WriteSwitch keeps where a switch stands.
+func (i *Installer) WriteSwitch(ctx context.Context, state SwitchState) error {
+	text, err := json.Marshal(state)
+	if err != nil {
+		return err
+	}
+	return apply(ctx, i.client, []*unstructured.Unstructured{{Object: map[string]any{
+		"apiVersion": "v1", "kind": "ConfigMap",
+		"metadata": map[string]any{"name": switchRecordName, "namespace": Namespace},
+		"data":     map[string]any{"state": string(text)},
+	}}})
+}
+
+// midSwitch is an error while a switch is under way.
+func (i *Installer) midSwitch(ctx context.Context) error {
+	state, err := i.ReadSwitch(ctx)
+	if err != nil || state == nil || state.Phase != Switching {
+		return err
+	}
+	return fmt.Errorf("a switch from %s to %s is under way, at step %s: `duet switch --to %s` goes on with it, and "+
+		"`duet switch --rollback` takes it back", state.From.Form, state.To.Form, state.Step, state.To.Form)
+}
