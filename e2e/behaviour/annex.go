@@ -2,6 +2,7 @@ package behaviour
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -112,7 +113,9 @@ func (s *Site) discard(ctx context.Context) error {
 		if status.State == process.Exited {
 			continue
 		}
-		if err := s.Plane.Runner().Kill(ctx, status.Spec.Name); err != nil {
+		// One that exits in this moment, because a server that it needs was killed before it, is gone as well.
+		var gone *process.NotRunningError
+		if err := s.Plane.Runner().Kill(ctx, status.Spec.Name); err != nil && !errors.As(err, &gone) {
 			return err
 		}
 	}
