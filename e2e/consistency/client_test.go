@@ -28,6 +28,7 @@ type script struct {
 	answers []string
 	asked   []string
 	done    func()
+	host    string
 }
 
 var tokens = regexp.MustCompile(`[a-z0-9]{5}-\d+`)
@@ -64,6 +65,7 @@ func scripted(t *testing.T, answers ...string) (*Client, *script) {
 	s := &script{answers: answers, done: func() {}}
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
+	s.host = server.URL
 	client, err := wire.New(&rest.Config{Host: server.URL})
 	if err != nil {
 		t.Fatal(err)

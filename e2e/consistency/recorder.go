@@ -115,9 +115,13 @@ func (s *StreamRecord) Saw(event Seen) {
 	})
 }
 
-// Finish records how the watch ended, with the code and message of an ERROR event if there was one.
+// Finish records how the watch ended, with the code and message of an ERROR event if there was one. It has one end: what
+// is said after that counts for nothing.
 func (s *StreamRecord) Finish(ending Ending, code int, message string) {
 	s.recorder.locked(func() {
+		if s.stream.Ending != Open {
+			return
+		}
 		s.stream.Ending, s.stream.Code, s.stream.Message = ending, code, message
 		s.stream.Finished = s.recorder.clock()
 	})

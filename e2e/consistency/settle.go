@@ -57,3 +57,17 @@ func (r *Recorder) behind(revision int64) []string {
 	}
 	return lines
 }
+
+// Newest are the objects in a scope that the store has, as far as the oracle has told, and the revision of each.
+func (r *Recorder) Newest(scope Scope) map[Object]int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	known, matches := newTimeline(r.history.Changes), scope.matcher()
+	newest := map[Object]int64{}
+	for object, changes := range known.byObject {
+		if last := changes[len(changes)-1]; known.exists(last) && matches(&known.changes[last].State) {
+			newest[object] = known.changes[last].Revision
+		}
+	}
+	return newest
+}

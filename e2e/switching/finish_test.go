@@ -1,0 +1,82 @@
+package switching_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/duet-api/duet/e2e/consistency"
+	"github.com/duet-api/duet/e2e/fixture"
+)
+
+// strict tolerates nothing.
+var strict = consistency.Options{}
+
+// settleTimeout is how long the watches have to tell what is left, when the load has ended.
+const settleTimeout = time.Minute
+
+// finish ends the load, lets everybody hear the last of it, and judges. A verdict that is not clean fails the spec.
+func (l *load) finish(ctx context.Context, options consistency.Options) *consistency.Verdict {
+	GinkgoHelper()
+	By("ending the load")
+	l.stopWorking()
+	l.working.Wait()
+	last := l.sentinel(ctx)
+	settling, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	Expect(l.recorder.Settle(settling, "", last)).To(Succeed(), l.recorder.Behind(last))
+	for informer, scope := range l.informers {
+		Eventually(informer.Cached).WithContext(ctx).WithPolling(time.Second).
+			Should(WithTransform(func(cached map[consistency.Object]int64) []string {
+				return differing(cached, l.recorder.Newest(scope))
+			}, BeEmpty()), "an informer does not have what is stored")
+	}
+	l.stopWatching()
+	l.watching.Wait()
+	l.same(ctx)
+
+	By("judging")
+	began := time.Now()
+	verdict := consistency.Check(l.recorder.History(), options)
+	AddReportEntry("verdict", fmt.Sprintf("%s(judged in %s)", verdict.Text(), time.Since(began).Round(time.Millisecond)))
+	Expect(verdict.Clean()).To(BeTrue(), verdict.Text())
+	Expect(verdict.Counts.Watches).To(Equal(*watches))
+	Expect(verdict.Counts.Acknowledged).To(BeNumerically(">", *objects), "the load was none")
+	Expect(verdict.Counts.Foreign).To(BeNumerically(">", 0), "the controller was not at work")
+	return verdict
+}
+
+// sentinel is the revision of a write after all others.
+func (l *load) sentinel(ctx context.Context) int64 {
+	GinkgoHelper()
+	client := l.client("sentinel", fixture.V1)
+	var revision int64
+	Eventually(func(ctx context.Context) (int, error) {
+		answer, err := client.Patch(ctx, l.objects[0], map[string]any{})
+		if err != nil || !answer.OK() {
+			return 0, err
+		}
+		state, err := l.reader.Parse(answer.Body)
+		revision = state.Revision
+		return answer.Code, err
+	}).WithContext(ctx).Should(Equal(200))
+	return revision
+}
+
+// differing names the objects whose resourceVersions are not the same in two collections.
+func differing(a, b map[consistency.Object]int64) []string {
+	var names []string
+	for _, pair := range [][2]map[consistency.Object]int64{{a, b}, {b, a}} {
+		for object, revision := range pair[0] {
+			if pair[1][object] != revision {
+				names = append(names, fmt.Sprintf("%s: %d, %d", object, revision, pair[1][object]))
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}

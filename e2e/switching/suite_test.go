@@ -1,0 +1,88 @@
+// Package switching_test changes the form of an API that is in use, and judges what its clients saw of it.
+//
+// It exists apart from the other suites because a change that nobody notices can only be told from one that loses
+// something under load: hundreds of requests a second in both versions, watches and informers, the controller and the
+// garbage collector at work, and the store itself as witness (package consistency). The verdicts say how much there was
+// to see, and are in the report of every spec.
+//
+// What a run costs is set by its arguments, after -args:
+//
+//	-objects 100       that are there all the time; others come and go
+//	-rate 40           writes in a second, and as many reads, as far as the machine can
+//	-watches 20        of which every fifth is an informer of client-go
+//	-calm 3s           between two switches
+//	-round-trips 1     to the other form and back
+//	-full              all strategies, load without a switch, and faults, and not only one short switch
+//
+// The defaults are for `make test`; `make test-switch` has the full run.
+package switching_test
+
+import (
+	"context"
+	"flag"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/duet-api/duet/e2e/behaviour"
+	"github.com/duet-api/duet/e2e/suite"
+	"github.com/duet-api/duet/shared/controlplane"
+	"github.com/duet-api/duet/shared/install"
+)
+
+// The size of the run.
+var (
+	objects    = flag.Int("objects", 100, "instances that are there all the time")
+	rate       = flag.Int("rate", 40, "writes in a second, and as many reads")
+	watches    = flag.Int("watches", 20, "watches, every fifth of them an informer")
+	calm       = flag.Duration("calm", 3*time.Second, "time between two switches")
+	roundTrips = flag.Int("round-trips", 1, "switches to the other form and back")
+	full       = flag.Bool("full", false, "all strategies, load without a switch, and faults")
+)
+
+// binaries is the directory of the built programs.
+var binaries string
+
+func TestSwitching(t *testing.T) {
+	RegisterFailHandler(Fail)
+	SetDefaultEventuallyTimeout(time.Minute)
+	SetDefaultEventuallyPollingInterval(100 * time.Millisecond)
+	EnforceDefaultTimeoutsWhenUsingContexts() // a spec's context has no end of its own
+	RunSpecs(t, "Switching")
+}
+
+var _ = BeforeSuite(func() { binaries = suite.BuildPrograms("../..") })
+
+// patience is how long a spec may take: the largest run on a small machine.
+const patience = 40 * time.Minute
+
+var _ = Describe("Load", func() {
+	for _, form := range suite.Forms {
+		Context("on "+form.Name(), Ordered, Label(form.Name()), func() {
+			place := open(form, "")
+
+			It("leaves nothing to complain of", SpecTimeout(patience), func(ctx context.Context) {
+				load := start(ctx, *place)
+				load.calm(ctx)
+				verdict := load.finish(ctx, strict)
+				Expect(verdict.Counts.Failures).To(BeZero())
+			})
+		})
+	}
+})
+
+// open starts a control plane for the specs of a container and installs a form there.
+func open(form install.Implementation, profile string) **behaviour.Site {
+	var site *behaviour.Site
+	BeforeAll(func(ctx context.Context) {
+		site = suite.Open(ctx, form, profile, binaries, controlplane.Options{})
+	})
+	JustAfterEach(func(ctx context.Context) {
+		if CurrentSpecReport().Failed() {
+			suite.ShowLogs(ctx, site)
+		}
+	})
+	return &site
+}
