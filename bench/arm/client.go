@@ -61,6 +61,8 @@ type API interface {
 type Request struct {
 	// Verb of HTTP.
 	Verb string
+	// Version of the API; that of the arm's kind when it is empty.
+	Version string
 	// Namespace of the objects. Name is empty for requests to the collection, Subresource for the object itself.
 	Namespace, Name, Subresource string
 	Query                        url.Values

@@ -47,6 +47,15 @@ func (e Encoding) As(kind string) string {
 	return e.contentType() + ";as=" + kind + ";g=" + metav1.GroupName + ";v=v1"
 }
 
+// VersionMark is what an object of that resource version has in it, and hardly any other. A binary encoding writes the
+// version as plain text, too.
+func (e Encoding) VersionMark(resourceVersion string) []byte {
+	if e == JSON || e == "" {
+		return fmt.Appendf(nil, `"resourceVersion":%q`, resourceVersion)
+	}
+	return []byte(resourceVersion)
+}
+
 // scheme knows the kinds of the corpus.
 var scheme = func() *runtime.Scheme {
 	s := runtime.NewScheme()

@@ -47,7 +47,7 @@ func (k Kubernetes) Connect(a *Arm) (Client, error) {
 	if gv.Group == "" {
 		path = "/api"
 	}
-	return &httpClient{arm: a, http: client, root: server.JoinPath(path, gv.String()).String() + "/namespaces/"}, nil
+	return &httpClient{arm: a, http: client, root: server.JoinPath(path, gv.Group).String() + "/"}, nil
 }
 
 func (c *httpClient) Close() { c.http.CloseIdleConnections() }
@@ -127,7 +127,8 @@ func receive(response *http.Response, until []byte, answer *bytes.Buffer) error 
 }
 
 func (c *httpClient) url(request Request) string {
-	url := c.root + request.Namespace + "/" + c.arm.Kind.Resource.Resource
+	resource := c.arm.Kind.Resource
+	url := c.root + cmp.Or(request.Version, resource.Version) + "/namespaces/" + request.Namespace + "/" + resource.Resource
 	for _, part := range []string{request.Name, request.Subresource} {
 		if part != "" {
 			url += "/" + part

@@ -18,6 +18,9 @@ type Kind struct {
 	// Field is a field selector that a part of the objects matches (see Selects); empty when nothing but names can be
 	// selected.
 	Field string
+	// OldVersion is another version in which the same objects can be read; empty when there is none. Where the resource is
+	// served decides.
+	OldVersion string
 
 	// corpus is what the objects come from, variants are the objects ready to be filled in, and statuses the same with a
 	// status; there are none when the kind has no such subresource.
@@ -27,10 +30,20 @@ type Kind struct {
 
 // Sized is the same kind with objects of another size. They are larger by annotations of a few hundred bytes, which
 // every kind may have alike.
-func (k *Kind) Sized(bytes int) (*Kind, error) { return k.corpus.render(bytes) }
+func (k *Kind) Sized(bytes int) (*Kind, error) {
+	sized, err := k.corpus.render(bytes)
+	if err != nil {
+		return nil, err
+	}
+	sized.OldVersion = k.OldVersion
+	return sized, nil
+}
 
 // HasStatus is whether the kind has a status of its own to update.
 func (k *Kind) HasStatus() bool { return len(k.statuses) > 0 }
+
+// HasOldVersion is whether the objects can be read in another version.
+func (k *Kind) HasOldVersion() bool { return k.OldVersion != "" }
 
 // HasField is whether objects can be selected by a field of their spec.
 func (k *Kind) HasField() bool { return k.Field != "" }

@@ -3,6 +3,8 @@ package scenario
 import (
 	"fmt"
 	"time"
+
+	"github.com/duet-api/duet/bench/arm"
 )
 
 // Level says how much of the scenarios a profile has: its own and those of the levels before it.
@@ -62,7 +64,7 @@ func Profiles() []Profile {
 		},
 		{
 			Name: "full", Purpose: "every size and width, with rounds enough for small differences, in two hours",
-			Level: Full, Rounds: 20, Cell: 600 * time.Millisecond, Lead: 0.1,
+			Level: Full, Rounds: 16, Cell: 400 * time.Millisecond, Lead: 0.1,
 			WarmUpCell: 150 * time.Millisecond, MaxWarmUps: 3,
 		},
 	}
@@ -95,14 +97,30 @@ func (p Profile) Scenarios() []Scenario {
 // removes, a collection of the generator's garbage, and a look at every process.
 const between = 70 * time.Millisecond
 
-// Duration is about how long the cells of a run take, warm-up rounds at their most. Starting the control planes,
-// filling them and cleaning up come on top, which is a few minutes however long the run is.
-func (p Profile) Duration(arms int, scenarios []Scenario) time.Duration {
-	lengths := 0.0
-	for _, scenario := range scenarios {
-		lengths += scenario.Length
+// filling is about what an object takes to be made, and removed at the end, where there are many.
+const filling = 3 * time.Millisecond
+
+// Duration is about how long the cells of a run take, warm-up rounds at their most, and large populations. Starting the
+// control planes and cleaning up come on top, which is a few minutes however long the run is.
+func (p Profile) Duration(arms []*arm.Arm, scenarios []Scenario) time.Duration {
+	var sum time.Duration
+	for _, a := range arms {
+		filled := map[Population]bool{}
+		for _, s := range scenarios {
+			if !s.Fits(a) {
+				continue
+			}
+			cells := p.Rounds + 1
+			if s.Repeats() {
+				cells = p.Rounds + p.MaxWarmUps
+				sum += time.Duration(s.Length * (float64(p.Rounds)*float64(p.Cell) + float64(p.MaxWarmUps)*float64(p.WarmUpCell)))
+			}
+			sum += time.Duration(cells) * (between + s.Takes)
+			if s.Population.Scales() && a.Repeats == "" && !filled[s.Population] {
+				filled[s.Population] = true
+				sum += time.Duration(s.Population.Objects) * filling
+			}
+		}
 	}
-	cells := float64(p.Rounds)*float64(p.Cell) + float64(p.MaxWarmUps)*float64(p.WarmUpCell)
-	pauses := time.Duration((p.Rounds+p.MaxWarmUps)*len(scenarios)) * between
-	return time.Duration(arms) * (time.Duration(lengths*cells) + pauses)
+	return sum
 }

@@ -54,6 +54,13 @@ func TestOperationsSendWhatTheySay(t *testing.T) {
 		"delete-collection": {
 			"DELETE " + scratch + "?labelSelector=bench.duet.example.com/set=batch-N " + json,
 		},
+		"apply-20": {"PATCH " + scratch + "/shared-00?fieldManager=duet-bench " + json + " application/apply-patch+yaml"},
+		"get-old-version": {
+			"GET /apis/mysql.example.com/v1alpha1/namespaces/ns/mysqlinstances/member-000000 " + json,
+		},
+		"list-old-version": {"GET /apis/mysql.example.com/v1alpha1/namespaces/ns/mysqlinstances " + json},
+		"get-of-1k":        {"GET /apis/mysql.example.com/v1/namespaces/ns-n1000/mysqlinstances/member-000598 " + json},
+		"page-of-1k":       {"GET /apis/mysql.example.com/v1/namespaces/ns-n1000/mysqlinstances?limit=500 " + json},
 		"watch-list": {
 			"GET " + members + "?allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan&sendInitialEvents=true&watch=1 " + json,
 		},
@@ -117,13 +124,14 @@ func TestListsBeginOnlyOnWhatWasAskedFor(t *testing.T) {
 		change func(*http.Request)
 		want   string
 	}{
-		"list-pages":    {ignore("limit"), "did not come in pages"},
-		"list-label":    {ignore("labelSelector"), "not selected"},
-		"list-field":    {ignore("fieldSelector"), "not selected"},
-		"list-metadata": {without("Accept"), "not one of metadata"},
-		"list-table":    {without("Accept"), "no table"},
-		"list-gzip":     {without("Accept-Encoding"), "not compressed"},
-		"list-500":      {func(r *http.Request) { r.URL.RawQuery = "limit=499" }, "499 of 500 members"},
+		"list-pages":       {ignore("limit"), "did not come in pages"},
+		"list-label":       {ignore("labelSelector"), "not selected"},
+		"list-field":       {ignore("fieldSelector"), "not selected"},
+		"list-metadata":    {without("Accept"), "not one of metadata"},
+		"list-table":       {without("Accept"), "no table"},
+		"list-gzip":        {without("Accept-Encoding"), "not compressed"},
+		"list-old-version": {func(r *http.Request) { r.URL.Path = strings.Replace(r.URL.Path, "v1alpha1", "v1", 1) }, "old version"},
+		"list-500":         {func(r *http.Request) { r.URL.RawQuery = "limit=499" }, "499 of 500 members"},
 	}
 	server := fakeapi.New(t)
 	subject := newSubject(t, server)
@@ -159,8 +167,8 @@ func TestShortAnswersAreErrors(t *testing.T) {
 	server := fakeapi.New(t)
 	subjects := subjectsOn(t, server)
 	for _, name := range []string{
-		"get-cached", "get-16k", "create", "list-cached", "list-pages", "list-label", "list-table", "list-busy",
-		"delete-collection",
+		"get-cached", "get-16k", "get-old-version", "create", "list-cached", "list-pages", "list-label", "list-table",
+		"list-busy", "page-of-1k", "delete-collection",
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := named(t, name)
@@ -197,7 +205,7 @@ func TestShortAnswersAreErrors(t *testing.T) {
 func TestWritesThatWriteNothingAreErrors(t *testing.T) {
 	server := fakeapi.New(t)
 	subject := newSubject(t, server)
-	for _, name := range []string{"update", "status", "merge-patch", "apply"} {
+	for _, name := range []string{"update", "status", "merge-patch", "apply", "apply-20"} {
 		t.Run(name, func(t *testing.T) {
 			server.Intercept = nil
 			op, _, err := named(t, name).Start(t.Context(), subject, scenario.Cell{Workers: 1})
@@ -315,7 +323,7 @@ func TestFits(t *testing.T) {
 	if got := lacking(api); len(got) != 0 {
 		t.Errorf("%q do not fit an instance", got)
 	}
-	if diff := cmp.Diff([]string{"list-field", "status"}, lacking(configMap)); diff != "" {
+	if diff := cmp.Diff([]string{"get-old-version", "list-field", "list-old-version", "status"}, lacking(configMap)); diff != "" {
 		t.Errorf("unexpected misfits of a ConfigMap (-want +got):\n%s", diff)
 	}
 	for _, test := range []struct {

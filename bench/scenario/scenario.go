@@ -11,6 +11,7 @@ package scenario
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/duet-api/duet/bench/arm"
@@ -37,6 +38,9 @@ type Scenario struct {
 	Kind  func(*arm.Kind) bool
 	// Length of a cell, as a multiple of the profile's: slow operations need longer for as many samples.
 	Length float64
+	// Takes is about how long a cell takes on top of that: the operations of one that does not repeat them, and what is
+	// prepared and removed. It is for estimates only.
+	Takes time.Duration
 	// Start prepares one cell, outside of the measured time, and returns its operation. Stop, if not nil, ends what
 	// the cell needed, and its error means that the cell's numbers cannot be trusted.
 	Start func(ctx context.Context, subject *Subject, cell Cell) (op load.Op, stop func() error, err error)
@@ -74,13 +78,14 @@ func (s Scenario) Cell(seed uint64, length time.Duration) Cell {
 
 // All returns every scenario, in the order in which a round runs them and a report shows them.
 func All() []Scenario {
-	return []Scenario{
-		getOne, getMany, getCached, getMany8, getMany32, getRate, get16K, get128K,
+	return slices.Concat([]Scenario{
+		getOne, getMany, getCached, getMany8, getMany32, getRate, get16K, get128K, getOldVersion,
 		list500, listCached, listPages, listLabel, listField, listMetadata, listTable, listGzip, listBusy, list4, list16K,
+		listOldVersion,
 		create, create8, create32, createRate, create16K, create128K,
-		update, update16K, update128K, updateStatus, mergePatch, apply, deleteOne, deleteCollection,
-		watchDelivery, watchList,
-	}
+		update, update16K, update128K, updateStatus, mergePatch, apply, apply20, deleteOne, deleteCollection,
+		watchDelivery, watch10, watch100, watchList, watchResume, watchStorm,
+	}, scaled())
 }
 
 // Stages puts together what is measured together, in the order of its first scenarios: those of one size of population, or

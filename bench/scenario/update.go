@@ -31,10 +31,11 @@ var (
 	}
 )
 
-// Objects that updates change, and objects that the watch scenario changes, by worker. All are of the population.
+// Objects of the population that updates change, that change before watchers, and while nobody watches.
 const (
 	updateFrom = 100
 	watchFrom  = 200
+	resumeFrom = 300
 )
 
 func startUpdate(ctx context.Context, s *Subject, cell Cell) (load.Op, func() error, error) {

@@ -30,6 +30,7 @@ type Server struct {
 	namespaces map[string]object // by name
 	objects    map[string]stored // by namespace/name
 	watchers   map[chan []byte]string
+	history    []change
 	requests   []string
 }
 
@@ -37,6 +38,13 @@ type Server struct {
 type stored struct {
 	body    []byte
 	version string
+}
+
+// change is an event, which a watch that begins before it gets as well.
+type change struct {
+	revision  int
+	namespace string
+	frame     []byte
 }
 
 // echoed are resources that are not kept: what is sent comes back.

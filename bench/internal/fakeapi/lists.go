@@ -27,6 +27,9 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request, namespace string) 
 
 // writeList writes objects in the form that the request accepts.
 func (s *Server) writeList(w http.ResponseWriter, r *http.Request, next string, bodies []json.RawMessage) {
+	for i := range bodies {
+		bodies[i] = converted(r, bodies[i])
+	}
 	metadata := object{"resourceVersion": strconv.Itoa(s.revision)}
 	if next != "" {
 		metadata["continue"] = next
@@ -65,6 +68,13 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request, namespace string)
 	events := make(chan []byte, 1000)
 	s.mu.Lock()
 	s.watchers[events] = namespace
+	if from, err := strconv.Atoi(r.URL.Query().Get("resourceVersion")); err == nil {
+		for _, past := range s.history {
+			if past.revision > from && past.namespace == namespace {
+				events <- past.frame
+			}
+		}
+	}
 	if r.URL.Query().Get("sendInitialEvents") == "true" {
 		for _, body := range s.bodies(namespace, s.names(namespace)) {
 			events <- frame("ADDED", body)

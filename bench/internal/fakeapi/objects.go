@@ -38,12 +38,16 @@ func (s *Server) object(w http.ResponseWriter, r *http.Request, namespace string
 		s.removeAll(w, r, namespace)
 	case r.Method == http.MethodPost && exists:
 		Fail(w, http.StatusConflict, "AlreadyExists", name)
-	case r.Method == http.MethodPost, apply && !exists:
+	case apply && bytes.Contains(body, []byte(`"resourceVersion":""`)):
+		Fail(w, http.StatusUnprocessableEntity, "Invalid", "metadata.resourceVersion: must be specified for an update")
+	case apply && !exists:
+		s.store(w, namespace, name, "ADDED", stored{merged(body, object{"metadata": object{"resourceVersion": ""}}), ""})
+	case r.Method == http.MethodPost:
 		s.store(w, namespace, name, "ADDED", stored{body, sent.Metadata.ResourceVersion})
 	case !exists:
 		Fail(w, http.StatusNotFound, "NotFound", name)
 	case r.Method == http.MethodGet:
-		_, _ = w.Write(found.body)
+		_, _ = w.Write(converted(r, found.body))
 	case r.Method == http.MethodPut && sent.Metadata.ResourceVersion != found.version:
 		Fail(w, http.StatusConflict, "Conflict", name)
 	case r.Method == http.MethodPut && status:
@@ -77,9 +81,11 @@ func (s *Server) store(w http.ResponseWriter, namespace, name, event string, o s
 	o.body = bytes.Replace(o.body, fmt.Appendf(nil, field, o.version), fmt.Appendf(nil, field, version), 1)
 	o.version = version
 	s.objects[namespace+"/"+name] = o
+	told := frame(event, o.body)
+	s.history = append(s.history, change{s.revision, namespace, told})
 	for watcher, watched := range s.watchers {
 		if watched == namespace {
-			watcher <- frame(event, o.body)
+			watcher <- told
 		}
 	}
 	_, _ = w.Write(o.body)
@@ -153,6 +159,13 @@ func (s *Server) selected(r *http.Request, namespace string) []string {
 		}
 		return byLabel && read.Metadata.Labels[label] != wantLabel || byField && read.Spec[field] != wantField
 	})
+}
+
+// converted is a body in the version of the request. The versions differ in nothing but their name.
+func converted(r *http.Request, body []byte) []byte {
+	group, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/apis/"), "/")
+	version, _, _ := strings.Cut(rest, "/")
+	return bytes.Replace(body, []byte(`"apiVersion":"`+group+`/v1"`), []byte(`"apiVersion":"`+group+"/"+version+`"`), 1)
 }
 
 func (s *Server) bodies(namespace string, names []string) []json.RawMessage {
