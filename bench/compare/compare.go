@@ -41,6 +41,8 @@ type Options struct {
 	// Bench says how much is measured; Seed decides the objects and the order.
 	Bench scenario.Profile
 	Seed  uint64
+	// Traces adds a pass that says where the time of a request goes, on control planes of its own.
+	Traces bool
 	// Keep leaves the control planes' data beside the report, for a look at what happened.
 	Keep bool
 	// Command that repeats the run, and the flags that it was given, for the run card.
@@ -75,6 +77,10 @@ func Run(ctx context.Context, options Options) (run report.Run, dir string, err 
 		if run.Bench, err = c.bench(ctx); err != nil && run.Bench == nil {
 			return run, "", err
 		}
+		if c.Traces && ctx.Err() == nil {
+			traces, tracesErr := c.traces(ctx)
+			run.Bench.Traces, err = traces, errors.Join(err, tracesErr)
+		}
 	}
 	run.Card.Finished = time.Now()
 	c.step("writing the report")
@@ -96,6 +102,9 @@ func (c *comparison) step(format string, args ...any) {
 		steps++
 	}
 	if len(c.Scenarios) > 0 {
+		steps++
+	}
+	if len(c.Scenarios) > 0 && c.Traces {
 		steps++
 	}
 	c.done++
@@ -132,20 +141,28 @@ func (c *comparison) matrix(ctx context.Context) []behaviour.Result {
 // bench measures all arms, with the controllers stopped: they would answer every write of the benchmark with writes of
 // their own, on the arms of the forms and not on the baseline.
 func (c *comparison) bench(ctx context.Context) (*report.Bench, error) {
-	for _, s := range c.sides {
-		if err := s.Installer.StopController(ctx); err != nil {
-			return nil, err
-		}
+	if err := stopControllers(ctx, c.sides); err != nil {
+		return nil, err
 	}
+	c.step("benchmark %q: %d arms, %d scenarios, %d rounds, about %s", c.Bench.Name, len(c.Arms), len(c.Scenarios), c.Bench.Rounds,
+		c.Bench.Duration(len(c.Arms), c.Scenarios).Round(time.Second))
 	arms, err := lineup.Arms(ctx, c.Arms, c.sides, c.Seed)
 	if err != nil {
 		return nil, err
 	}
-	c.step("benchmark %q: %d arms, %d scenarios, %d rounds, about %s", c.Bench.Name, len(c.Arms), len(c.Scenarios), c.Bench.Rounds,
-		c.Bench.Duration(arms, c.Scenarios).Round(time.Second))
 	return bench.Run(ctx, bench.Options{
 		Arms: arms, Scenarios: c.Scenarios, Profile: c.Bench, Seed: c.Seed, Usage: c.usage, Progress: c.progress(),
 	})
+}
+
+// stopControllers of all control planes.
+func stopControllers(ctx context.Context, sides matrix.Sides) error {
+	for _, s := range sides {
+		if err := s.Installer.StopController(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // progress tells the phases and every tenth of the cells.

@@ -77,7 +77,7 @@ func Entries() []Entry {
 			Why: "The same custom resource from a process of its own behind the APIService: the price of the hop alone.",
 		},
 		{
-			Name: "aggregated-direct", form: install.Aggregated, side: aggregatedSide, kind: arm.MySQLInstances, target: direct,
+			Name: Direct, form: install.Aggregated, side: aggregatedSide, kind: arm.MySQLInstances, target: direct,
 			Why: "The aggregated server without kube-apiserver in front of it: what is left without the hop.",
 		},
 		{
@@ -110,11 +110,11 @@ func Entries() []Entry {
 			Why: "The same bytes in etcd without any API: what no API server is faster than.",
 		},
 		{
-			Name: "echo", form: arm.Transport, side: crdSide, kind: arm.MySQLInstances, target: echoed(false),
+			Name: Echo, form: arm.Transport, side: crdSide, kind: arm.MySQLInstances, target: echoed(false),
 			Why: "A server that only answers: what the connection costs on this machine.",
 		},
 		{
-			Name: "echo-proxied", form: arm.Transport, side: crdSide, kind: arm.MySQLInstances, target: echoed(true),
+			Name: EchoProxied, form: arm.Transport, side: crdSide, kind: arm.MySQLInstances, target: echoed(true),
 			Why: "The same behind a reverse proxy: the least that a hop costs.",
 		},
 	}
@@ -181,12 +181,6 @@ func Arms(ctx context.Context, entries []Entry, sides matrix.Sides, seed uint64)
 		kind, err := entry.kind(seed)
 		if err != nil {
 			return nil, err
-		}
-		if kind.Resource.Group == install.Group && entry.Encoding == "" {
-			// The storage version comes first, and only it has other encodings than JSON.
-			for _, version := range sides[at].Form.Versions(sides[at].Profile)[1:] {
-				kind.OldVersion = version
-			}
 		}
 		target, err := entry.target(ctx, sides[at])
 		if err != nil {

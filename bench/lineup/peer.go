@@ -75,7 +75,7 @@ func (p peer) start(ctx context.Context, side *matrix.Side) error {
 	if prefix == "" {
 		prefix = etcd.Prefix
 	}
-	if err := env.Runner().Run(ctx, process.Spec{
+	spec := process.Spec{
 		Name: p.program, Path: path, Env: []string{"NO_PROXY=*", "no_proxy=*"},
 		Args: []string{
 			"--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", port), "--tls-cert-file=" + certFile,
@@ -83,7 +83,11 @@ func (p peer) start(ctx context.Context, side *matrix.Side) error {
 			"--etcd-cafile=" + etcd.CAFile, "--etcd-certfile=" + etcd.CertFile, "--etcd-keyfile=" + etcd.KeyFile,
 			"--kubeconfig=" + kubeconfig, "--authentication-kubeconfig=" + kubeconfig, "--authorization-kubeconfig=" + kubeconfig,
 		},
-	}); err != nil {
+	}
+	if env.Amend != nil {
+		spec = env.Amend(spec)
+	}
+	if err := env.Runner().Run(ctx, spec); err != nil {
 		return err
 	}
 	return side.Installer.Apply(ctx, []*unstructured.Unstructured{p.apiService(port, caBundle)})

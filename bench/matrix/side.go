@@ -16,6 +16,7 @@ import (
 	"github.com/duet-api/duet/e2e/behaviour"
 	"github.com/duet-api/duet/shared/controlplane"
 	"github.com/duet-api/duet/shared/install"
+	"github.com/duet-api/duet/shared/process"
 )
 
 // logsDir is what stays of a control plane's directory.
@@ -39,6 +40,10 @@ type SideOptions struct {
 	Form install.Implementation
 	// Profile of the form; empty means its default.
 	Profile string
+	// EtcdArgs and APIServerArgs are added to those of the control plane's components, and Amend, unless it is nil, has the
+	// last word on how the form's processes are run.
+	EtcdArgs, APIServerArgs []string
+	Amend                   func(process.Spec) process.Spec
 }
 
 // SidesOptions of StartSides.
@@ -74,7 +79,9 @@ func StartSides(ctx context.Context, options SidesOptions) (Sides, error) {
 		}
 		site, err := behaviour.StartSite(ctx, behaviour.SiteOptions{
 			Form: side.Form, Profile: side.Profile, Forms: options.Forms, Progress: s.Log,
-			Plane: controlplane.Options{Name: side.Name, Dir: s.dir, Out: options.Progress},
+			Plane: controlplane.Options{
+				Name: side.Name, Dir: s.dir, Out: options.Progress, EtcdArgs: side.EtcdArgs, APIServerArgs: side.APIServerArgs,
+			},
 		})
 		if site != nil {
 			s.Site = site
@@ -83,6 +90,7 @@ func StartSides(ctx context.Context, options SidesOptions) (Sides, error) {
 		if err != nil {
 			return sides, err
 		}
+		site.Installer.Env.Amend = side.Amend
 	}
 	return sides, nil
 }
@@ -119,6 +127,20 @@ func (s *Side) close(ctx context.Context, keep bool) error {
 	if err := s.Stop(ctx); err != nil || keep {
 		return err
 	}
+	return s.clear()
+}
+
+// Discard ends all processes of all sides at once, whatever they are about, and removes all but their logs.
+func (sides Sides) Discard(ctx context.Context) error {
+	var errs []error
+	for _, s := range sides {
+		errs = append(errs, s.Site.Discard(ctx), s.clear())
+	}
+	return errors.Join(errs...)
+}
+
+// clear removes what the processes of a side have left, but their logs.
+func (s *Side) clear() error {
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
 		return err

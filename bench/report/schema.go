@@ -6,6 +6,7 @@ import (
 	"github.com/duet-api/duet/bench/measure"
 	"github.com/duet-api/duet/bench/scenario"
 	"github.com/duet-api/duet/bench/stats"
+	"github.com/duet-api/duet/bench/trace"
 	"github.com/duet-api/duet/e2e/behaviour"
 )
 
@@ -71,6 +72,8 @@ type Bench struct {
 	// Summaries and Comparisons follow from Rows.
 	Summaries   []ArmSummary `json:"summaries"`
 	Comparisons []Comparison `json:"comparisons"`
+	// Traces say where the time of a request goes; nil when no requests were followed.
+	Traces *trace.Result `json:"traces,omitempty"`
 	// Warnings are doubts about the whole benchmark.
 	Warnings []string `json:"warnings,omitempty"`
 }

@@ -96,15 +96,15 @@ func (s *Site) leaveAnnex(ctx context.Context) error {
 		there.asked.stop()
 	}
 	if there.site != nil {
-		if err := there.site.discard(ctx); err != nil {
+		if err := there.site.Discard(ctx); err != nil {
 			return err
 		}
 	}
 	return os.RemoveAll(there.dir)
 }
 
-// discard stops a site whose data nobody wants: its servers need not wait until their watches have ended.
-func (s *Site) discard(ctx context.Context) error {
+// Discard stops a site whose data nobody wants: its servers need not wait until their watches have ended.
+func (s *Site) Discard(ctx context.Context) error {
 	statuses, err := s.Plane.Runner().List(ctx)
 	if err != nil {
 		return err

@@ -119,7 +119,7 @@ func (s *Subject) abandoned(ctx context.Context) (*backend, error) {
 	s.afterwards(func(context.Context) error { return os.RemoveAll(dir) })
 	site, err := s.Site.another(ctx, dir, s.Profile, controlplane.Options{}, nil)
 	if site != nil {
-		s.afterwards(site.discard)
+		s.afterwards(site.Discard)
 	}
 	if err != nil {
 		return nil, err

@@ -1,0 +1,119 @@
+package trace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/duet-api/duet/bench/arm"
+	"github.com/duet-api/duet/bench/load"
+	"github.com/duet-api/duet/bench/scenario"
+)
+
+// Options of a pass.
+type Options struct {
+	// Arms on control planes whose servers report to the receiver. Those that speak no HTTP are left out.
+	Arms []*arm.Arm
+	// Scenarios whose requests are followed; see Scenarios.
+	Scenarios []scenario.Scenario
+	// Requests of each scenario on each arm.
+	Requests int
+	// Seed decides the objects.
+	Seed     uint64
+	Receiver *Receiver
+}
+
+// WarmUps are requests before the first that is followed: connections, caches and remembered authorizations.
+const WarmUps = 10
+
+// arrival bounds the wait for spans: servers send them in batches, every five seconds.
+const arrival = 15 * time.Second
+
+// Run sends the requests, one after the other and the arms in turn, and says where their time went. It leaves its objects
+// where they are: control planes that report what they do are there for this alone.
+func Run(ctx context.Context, options Options) (*Result, error) {
+	var subjects []*scenario.Subject
+	defer func() {
+		for _, s := range subjects {
+			s.Close()
+		}
+	}()
+	for _, original := range options.Arms {
+		a, speaks := announcing(original)
+		if !speaks || a.Repeats != "" {
+			continue
+		}
+		if err := a.Prepare(ctx); err != nil {
+			return nil, err
+		}
+		s, err := scenario.NewSubject(ctx, a, scenario.Small)
+		if err != nil {
+			return nil, err
+		}
+		subjects = append(subjects, s)
+	}
+	var taken []sample
+	for _, s := range options.Scenarios {
+		samples, err := follow(ctx, s, subjects, options)
+		if err != nil {
+			return nil, err
+		}
+		taken = append(taken, samples...)
+	}
+	spans, missing := options.Receiver.await(ctx, taken)
+	return newResult(taken, spans, missing), nil
+}
+
+// sample is the requests of one scenario on one arm.
+type sample struct {
+	scenario scenario.Scenario
+	arm      *arm.Arm
+	requests []Request
+}
+
+// follow sends the requests of one scenario to all arms in turn.
+func follow(
+	ctx context.Context, s scenario.Scenario, subjects []*scenario.Subject, options Options,
+) (_ []sample, err error) {
+	var samples []sample
+	var ops []load.Op
+	for _, subject := range subjects {
+		if !s.Fits(subject.Arm) {
+			continue
+		}
+		op, stop, err := s.Start(ctx, subject, s.Cell(options.Seed, 0))
+		if err != nil {
+			return nil, fmt.Errorf("could not follow requests of scenario %s on arm %s: %w", s.Name, subject.Arm.Name, err)
+		}
+		if stop != nil {
+			defer func() { err = errors.Join(err, stop()) }()
+		}
+		samples, ops = append(samples, sample{scenario: s, arm: subject.Arm}), append(ops, op)
+	}
+	for n := range WarmUps + options.Requests {
+		for i, op := range ops {
+			request, err := timed(ctx, func(ctx context.Context) (time.Time, error) { return op(ctx, load.Call{N: int64(n)}) })
+			if err != nil {
+				return nil, fmt.Errorf("could not follow a request of scenario %s on arm %s: %w", s.Name, samples[i].arm.Name, err)
+			}
+			if n >= WarmUps {
+				samples[i].requests = append(samples[i].requests, request)
+			}
+		}
+	}
+	return samples, nil
+}
+
+// await the spans of the requests, and say of how many not all came in time.
+func (r *Receiver) await(ctx context.Context, taken []sample) (spans []Span, missing int) {
+	const every = 200 * time.Millisecond
+	_ = wait.PollUntilContextTimeout(ctx, every, arrival, true, func(context.Context) (bool, error) {
+		spans = r.Spans()
+		missing = incomplete(taken, spans)
+		return missing == 0, nil
+	}) // what is missing is told
+	return spans, missing
+}
