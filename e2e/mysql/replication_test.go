@@ -3,14 +3,17 @@ package mysql_test
 import (
 	"context"
 	"database/sql"
+	"strconv"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
+	"github.com/duet-api/duet/shared/install"
 )
 
 // words of a statement, which differ between the servers.
@@ -74,6 +77,29 @@ func replicationSpecs(s *stage) {
 		s.replicates(ctx, 1, 3)
 		Eventually(func() (float64, error) { return s.metric(ctx, "duet_controller_replica_healthy", "db-1") }).
 			WithContext(ctx).Should(BeEquivalentTo(1))
+	})
+
+	It("say how they are through the API, on the form whose own code answers there", func(ctx context.Context) {
+		instance, err := s.instance(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		metrics := &v1.MySQLInstanceMetrics{}
+		err = s.SubResource("metrics").Get(ctx, instance, metrics)
+		if s.site.Form.Name() == install.CRD { // which has no subresources but status and scale
+			Expect(err).To(MatchError(apierrors.IsNotFound, "IsNotFound"))
+			return
+		}
+		Expect(err).NotTo(HaveOccurred())
+		Expect(metrics.Servers).To(HaveLen(2))
+		for ordinal, server := range metrics.Servers {
+			Expect(server.Error).To(BeEmpty())
+			told, err := s.query(ordinal, "SELECT VARIABLE_VALUE FROM "+
+				words("performance_schema.global_status", "information_schema.GLOBAL_STATUS")+" WHERE VARIABLE_NAME = 'Queries'")(ctx)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(strconv.ParseInt(told, 10, 64)).To(BeNumerically(">", *server.Queries), "the server's own count goes on")
+			Expect(*server.Connections).To(BeNumerically(">", 0))
+		}
+		Expect(metrics.Servers[0].ReplicationLagSeconds).To(BeNil())
+		Expect(metrics.Servers[1].ReplicationLagSeconds).To(HaveValue(BeZero()))
 	})
 
 	It("are not written to once nothing is left to do", func(ctx context.Context) {
