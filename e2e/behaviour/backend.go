@@ -63,6 +63,16 @@ func (s *Subject) backend(ctx context.Context) (*backend, error) {
 	return b, nil
 }
 
+// backendOf is the form in an annex, and its server there.
+func (s *Subject) backendOf(ctx context.Context, wanted setting) (*Subject, *backend, error) {
+	there, err := s.annex(ctx, wanted)
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err := there.backend(ctx)
+	return there, b, err
+}
+
 func (b *backend) runner() process.Runner { return b.subject.Site.Plane.Runner() }
 
 // kill ends the server as a crash would, and has kube-apiserver look.

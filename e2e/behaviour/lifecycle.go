@@ -116,11 +116,7 @@ func (b *backend) uids(ctx context.Context) ([]string, error) {
 }
 
 func registrationOfStopped(ctx context.Context, s *Subject) (Observation, error) {
-	there, err := s.annex(ctx, production)
-	if err != nil {
-		return Observation{}, err
-	}
-	b, err := there.backend(ctx)
+	_, b, err := s.backendOf(ctx, production)
 	if err != nil {
 		return Observation{}, err
 	}
@@ -140,11 +136,7 @@ func registrationOfStopped(ctx context.Context, s *Subject) (Observation, error)
 }
 
 func restartUnderLoad(ctx context.Context, s *Subject) (Observation, error) {
-	there, err := s.annex(ctx, production)
-	if err != nil {
-		return Observation{}, err
-	}
-	b, err := there.backend(ctx)
+	there, b, err := s.backendOf(ctx, production)
 	if err != nil {
 		return Observation{}, err
 	}
@@ -172,11 +164,7 @@ func restartUnderLoad(ctx context.Context, s *Subject) (Observation, error) {
 }
 
 func registeredFirst(ctx context.Context, s *Subject) (Observation, error) {
-	there, err := s.annex(ctx, production)
-	if err != nil {
-		return Observation{}, err
-	}
-	b, err := there.backend(ctx)
+	there, b, err := s.backendOf(ctx, production)
 	if err != nil {
 		return Observation{}, err
 	}
@@ -212,11 +200,7 @@ func registeredFirst(ctx context.Context, s *Subject) (Observation, error) {
 }
 
 func firstCreate(ctx context.Context, s *Subject) (Observation, error) {
-	there, err := s.annex(ctx, production)
-	if err != nil {
-		return Observation{}, err
-	}
-	b, err := there.backend(ctx)
+	there, b, err := s.backendOf(ctx, production)
 	if err != nil {
 		return Observation{}, err
 	}
@@ -253,11 +237,7 @@ func firstCreate(ctx context.Context, s *Subject) (Observation, error) {
 }
 
 func registrationDeleted(ctx context.Context, s *Subject) (Observation, error) {
-	there, err := s.annex(ctx, production)
-	if err != nil {
-		return Observation{}, err
-	}
-	b, err := there.backend(ctx)
+	there, b, err := s.backendOf(ctx, production)
 	if err != nil {
 		return Observation{}, err
 	}

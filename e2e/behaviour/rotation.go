@@ -40,11 +40,7 @@ var rotationRows = []Row{
 }
 
 func rotation(ctx context.Context, s *Subject) (Observation, error) {
-	there, err := s.annex(ctx, production)
-	if err != nil {
-		return Observation{}, err
-	}
-	b, err := there.backend(ctx)
+	there, b, err := s.backendOf(ctx, production)
 	if err != nil {
 		return Observation{}, err
 	}
