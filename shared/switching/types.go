@@ -50,6 +50,19 @@ const (
 // Steps are all there are, in their order.
 func Steps() []Step { return []Step{Preflight, Fence, Import, Verify, Flip, Park, Confirm} }
 
+// Purpose says in one line what a step is for.
+func Purpose(step Step) string {
+	return map[Step]string{
+		Preflight: "find every reason not to begin; changes nothing",
+		Fence:     "hold the garbage collector, and writes if objects are copied",
+		Import:    "start the other form beside the one that serves, and give it the objects",
+		Verify:    "compare every object as both have it",
+		Flip:      "have the other form answer, one version after the other",
+		Park:      "take the old form out of service, and lower the fences",
+		Confirm:   "look at the result as a user will",
+	}[step]
+}
+
 // Options say which switch is meant.
 type Options struct {
 	// To is the form that is to serve. It may be empty with Rollback.

@@ -14,6 +14,8 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/klog/v2"
+
+	"github.com/duet-api/duet/shared/switching"
 )
 
 // Exit codes, so that scripts can tell a wrong command line from work that failed.
@@ -21,6 +23,7 @@ const (
 	exitFailure = 1
 	exitUsage   = 2
 	exitMissed  = 3
+	exitRefused = 4
 )
 
 func main() {
@@ -54,6 +57,9 @@ func run(ctx context.Context, streams genericiooptions.IOStreams, args []string)
 	fmt.Fprintf(streams.ErrOut, "error: %v\n", err)
 	if errors.Is(err, errMissed) {
 		return exitMissed
+	}
+	if refused := (*switching.RefusedError)(nil); errors.As(err, &refused) {
+		return exitRefused
 	}
 	return exitFailure
 }

@@ -19,6 +19,7 @@ var commands = []func(genericiooptions.IOStreams) *cobra.Command{
 	newBuildCommand,
 	newInstallCommand,
 	newUninstallCommand,
+	newSwitchCommand,
 	newStatusCommand,
 	newCompareCommand,
 	newMatrixCommand,

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -79,6 +80,9 @@ func printStatus(out io.Writer, status install.Status, format string) error {
 	if status.Objects != nil {
 		fmt.Fprintf(table, "Objects\t%d\n", *status.Objects)
 	}
+	if line := switchLine(status.Switch); line != "" {
+		fmt.Fprintf(table, "Switch\t%s\n", line)
+	}
 	if status.Held {
 		fmt.Fprintf(table, "Hold\tthe parked CustomResourceDefinition may not be deleted: objects are stored below its keys\n")
 	}
@@ -87,4 +91,17 @@ func printStatus(out io.Writer, status install.Status, format string) error {
 	}
 	fmt.Fprintln(out)
 	return printComponents(out, status.Processes)
+}
+
+// switchLine says where the last switch stands; a switch that was taken back left nothing to say.
+func switchLine(state *install.SwitchState) string {
+	switch {
+	case state == nil, state.Phase == install.TakenBack:
+		return ""
+	case state.Phase == install.Switching:
+		return fmt.Sprintf("from %s to %s (%s) under way since %s, at step %s: duet switch goes on with it or takes it back",
+			state.From.Form, state.To.Form, state.Strategy, state.Since.Format(time.RFC3339), state.Step)
+	}
+	return fmt.Sprintf("from %s to %s (%s) done at %s", state.From.Form, state.To.Form, state.Strategy,
+		state.Since.Format(time.RFC3339))
 }

@@ -1,0 +1,127 @@
+package switching
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/duet-api/duet/shared/install"
+)
+
+// bring starts what the other form needs, up to where nothing but the flip is missing. Nobody's requests go there yet.
+func (m *move) bring(ctx context.Context) error {
+	if err := m.installer.Prepare(ctx, m.to.plan); err != nil {
+		return err
+	}
+	// Either form's server asks the webhooks, so that from here until the old form is parked rules are enforced twice.
+	if err := m.installer.Apply(ctx, m.to.companions()); err != nil {
+		return err
+	}
+	for _, definition := range m.to.definitions() {
+		if err := m.bringDefinition(ctx, definition); err != nil {
+			return err
+		}
+	}
+	return m.ready(ctx)
+}
+
+// bringDefinition makes the CustomResourceDefinition if it is not there, serving nothing. It has to be established for
+// some seconds before it serves well: kube-apiserver delays what is created in one that is new.
+func (m *move) bringDefinition(ctx context.Context, definition *unstructured.Unstructured) error {
+	stored := definition.DeepCopy()
+	err := m.installer.Client().Get(ctx, client.ObjectKeyFromObject(definition), stored)
+	if apierrors.IsNotFound(err) {
+		err = m.installer.ParkObjects(ctx, m.to.form.Park(m.to.plan))
+	}
+	if err != nil {
+		return err
+	}
+	if err := until(ctx, "the CustomResourceDefinition to be established", fenceInterval, func(ctx context.Context) error {
+		if err := m.installer.Client().Get(ctx, client.ObjectKeyFromObject(definition), stored); err != nil {
+			return err
+		}
+		return seasoned(stored, time.Now())
+	}); err != nil {
+		return err
+	}
+	m.check("the CustomResourceDefinition is established")
+	return m.holdDefinition(ctx)
+}
+
+// season is how long kube-apiserver holds creates up after a definition was established, and some more.
+const season = 6 * time.Second
+
+// seasoned is nil when a definition has been established for long enough.
+func seasoned(definition *unstructured.Unstructured, now time.Time) error {
+	crd := &apiextensionsv1.CustomResourceDefinition{}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(definition.Object, crd); err != nil {
+		return err
+	}
+	for _, condition := range crd.Status.Conditions {
+		if condition.Type != apiextensionsv1.Established || condition.Status != apiextensionsv1.ConditionTrue {
+			continue
+		}
+		if age := now.Sub(condition.LastTransitionTime.Time); age < season {
+			return fmt.Errorf("it has been established for %s only", age.Round(time.Second))
+		}
+		return nil
+	}
+	return errors.New("it is not established")
+}
+
+// ready waits until the other form's own server answers, asked directly.
+func (m *move) ready(ctx context.Context) error {
+	process, ok := m.to.plan.Server()
+	if !ok {
+		return nil
+	}
+	config, err := m.installer.Env.DirectConfig(process.Name)
+	if err != nil {
+		return err
+	}
+	server, err := newAsker(config)
+	if err != nil {
+		return err
+	}
+	err = until(ctx, process.Name+" to be ready", 100*time.Millisecond, func(ctx context.Context) error {
+		if err := m.installer.Running(ctx, m.to.plan); err != nil {
+			return err
+		}
+		if _, err := server.get(ctx, "/readyz"); err != nil {
+			return err
+		}
+		if len(m.to.registrations()) == 0 {
+			return nil // Its rules can be tried through the API only.
+		}
+		if err := install.Serves(ctx, config, m.to.versions()...); err != nil {
+			return err
+		}
+		for _, version := range m.to.versions() {
+			if err := install.Enforces(ctx, config, version); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	m.check("%s is ready, asked directly", process.Name)
+	return nil
+}
+
+// unprepare takes away what was brought.
+func (m *move) unprepare(ctx context.Context) error {
+	if err := m.dismiss(ctx, m.to); err != nil {
+		return err
+	}
+	m.check("what was prepared for %s is gone; %s serves", m.to.form.Name(), m.from.form.Name())
+	return m.lowerFences(ctx)
+}

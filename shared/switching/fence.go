@@ -1,0 +1,150 @@
+package switching
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/duet-api/duet/shared/install"
+)
+
+// Names of the policies of a switch, and of their bindings.
+const (
+	childrenPolicy = "duet-switch-children"
+	writesPolicy   = "duet-switch-writes"
+)
+
+// collector is who the garbage collector is, where controllers have service accounts, as they should.
+const collector = "system:serviceaccount:kube-system:generic-garbage-collector"
+
+// canaryLabel is on the object that shows whether the garbage collector is held.
+const canaryLabel = install.Group + "/switch-canary"
+
+// fenceInterval is how often is tried whether a policy is enforced.
+const fenceInterval = 50 * time.Millisecond
+
+// policy refuses the requests that rules and conditions match, unless an expression is true.
+func policy(name string, rules map[string]any, conditions []any, expression, message string) []*unstructured.Unstructured {
+	spec := map[string]any{
+		"failurePolicy":    "Fail",
+		"matchConstraints": map[string]any{"resourceRules": []any{rules}},
+		"validations":      []any{map[string]any{"expression": expression, "message": message}},
+	}
+	if len(conditions) > 0 {
+		spec["matchConditions"] = conditions
+	}
+	return []*unstructured.Unstructured{
+		{Object: map[string]any{
+			"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy",
+			"metadata": map[string]any{"name": name}, "spec": spec,
+		}},
+		{Object: map[string]any{
+			"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
+			"metadata": map[string]any{"name": name},
+			"spec":     map[string]any{"policyName": name, "validationActions": []any{"Deny"}},
+		}},
+	}
+}
+
+// childrenHold keeps the garbage collector from deleting what an instance owns. It deletes what belongs to an owner that
+// answers 404, and a switch has no moment in which one does; this is for the case that it has.
+func childrenHold() []*unstructured.Unstructured {
+	return policy(childrenPolicy,
+		map[string]any{"apiGroups": []any{"*"}, "apiVersions": []any{"*"}, "operations": []any{"DELETE"}, "resources": []any{"*"}},
+		[]any{map[string]any{
+			"name":       "the-garbage-collector",
+			"expression": fmt.Sprintf("request.userInfo.username in ['%s', 'system:kube-controller-manager']", collector),
+		}},
+		fmt.Sprintf("!(oldObject.metadata.?ownerReferences.orValue([]).exists(o, o.apiVersion.startsWith('%s/')) || "+
+			"oldObject.metadata.?labels[?'%s'].hasValue())", install.Group, canaryLabel),
+		"a switch between the forms of MySQLInstance is under way: the garbage collector waits until it is over")
+}
+
+// canary is an object that the garbage collector has no reason to delete, and may not while it is held.
+func canary() *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "ConfigMap",
+		"metadata": map[string]any{
+			"name": "duet-switch-canary", "namespace": install.Namespace, "labels": map[string]any{canaryLabel: "true"},
+		},
+	}}
+}
+
+// fence keeps away what could do harm while two forms are there.
+func (m *move) fence(ctx context.Context) error {
+	if err := m.holdChildren(ctx); err != nil {
+		return err
+	}
+	m.check("the garbage collector may not delete what an instance owns (policy %s)", childrenPolicy)
+	return m.holdDefinition(ctx)
+}
+
+func (m *move) holdChildren(ctx context.Context) error {
+	if err := m.installer.Apply(ctx, append(childrenHold(), canary())); err != nil {
+		return err
+	}
+	config := m.installer.Env.Config()
+	config.Impersonate = rest.ImpersonationConfig{UserName: collector, Groups: []string{"system:serviceaccounts"}}
+	asCollector, err := client.New(config, client.Options{})
+	if err != nil {
+		return err
+	}
+	return until(ctx, "the garbage collector to be held", fenceInterval, func(ctx context.Context) error {
+		return refusedBy(childrenPolicy, asCollector.Delete(ctx, canary(), client.DryRunAll))
+	})
+}
+
+// refusedBy is nil when a policy refused a request.
+func refusedBy(policy string, err error) error {
+	switch {
+	case err == nil:
+		return fmt.Errorf("policy %s is not enforced yet", policy)
+	case (apierrors.IsInvalid(err) || apierrors.IsForbidden(err)) && strings.Contains(err.Error(), policy):
+		return nil
+	}
+	return err
+}
+
+// holdDefinition has nobody delete the CustomResourceDefinition, and with it every object below its keys. One that is not
+// there yet is made with the hold on it, see bring.
+func (m *move) holdDefinition(ctx context.Context) error {
+	for _, definition := range append(m.from.definitions(), m.to.definitions()...) {
+		err := m.installer.Client().Get(ctx, client.ObjectKeyFromObject(definition), definition.DeepCopy())
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := m.installer.RaiseHold(ctx, definition); err != nil {
+			return err
+		}
+		m.check("the CustomResourceDefinition may not be deleted")
+	}
+	return nil
+}
+
+// lowerFences lets everybody go on.
+func (m *move) lowerFences(ctx context.Context) error {
+	if err := m.installer.RemoveObjects(ctx, append(childrenHold(), canary())); err != nil {
+		return err
+	}
+	if len(m.serving().definitions()) > 0 {
+		return m.installer.LowerHold(ctx)
+	}
+	return nil
+}
+
+// serving is the side that serves when the switch, or what is left of it, is over.
+func (m *move) serving() side {
+	if m.result.Rollback && !m.state.Rollback {
+		return m.from // It was undone before it served.
+	}
+	return m.to
+}

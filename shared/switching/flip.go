@@ -1,0 +1,217 @@
+package switching
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/duet-api/duet/shared/install"
+)
+
+// automanagedLabel says whether kube-apiserver looks after an APIService: it puts one with "true" back to Local, and
+// deletes it when no CustomResourceDefinition serves the version. Any other value keeps its hands off.
+const automanagedLabel = "kube-aggregator.kubernetes.io/automanaged"
+
+// answerInterval is how often is looked who answers, which is part of how long a flip takes.
+const answerInterval = 10 * time.Millisecond
+
+var apiServiceKind = schema.GroupVersionKind{Group: "apiregistration.k8s.io", Version: "v1", Kind: "APIService"}
+
+// flip has the other form answer, one version after the other, the storage version last: the first one warms the caches
+// of the new server up, and has fewer users.
+func (m *move) flip(ctx context.Context) error {
+	asker, err := newAsker(m.installer.Env.Config())
+	if err != nil {
+		return err
+	}
+	toServer := len(m.to.registrations()) > 0
+	if !toServer {
+		if err := m.define(ctx); err != nil {
+			return err
+		}
+	}
+	for _, version := range slices.Backward(m.from.versions()) {
+		if toServer {
+			err = m.toServer(ctx, asker, version)
+		} else {
+			err = m.toDefinition(ctx, version)
+		}
+		if err != nil {
+			return err
+		}
+		if err := asker.answered(ctx, version, !toServer); err != nil {
+			return err
+		}
+		m.check("%s is answered by %s", version, m.to.form.Name())
+	}
+	// A version that only the other form has is no flip: it appears.
+	return m.installer.Apply(ctx, m.newRegistrations())
+}
+
+func (m *move) newRegistrations() []*unstructured.Unstructured {
+	return slices.DeleteFunc(m.to.registrations(), func(o *unstructured.Unstructured) bool {
+		return slices.Contains(m.from.versions(), versionOf(o))
+	})
+}
+
+func versionOf(registration *unstructured.Unstructured) string {
+	version, _, _ := unstructured.NestedString(registration.Object, "spec", "version")
+	return version
+}
+
+// define has the CustomResourceDefinition serve. Requests do not get there yet. From now on the OpenAPI v2 document of the
+// cluster has the group twice, and cannot be built anew, until the APIServices are flipped: that follows at once.
+func (m *move) define(ctx context.Context) error {
+	return m.installer.ParkObjects(ctx, m.to.definitions())
+}
+
+// toServer sends a version to the server of the form.
+func (m *move) toServer(ctx context.Context, asker *asker, version string) error {
+	wanted := registrationOf(m.to, version)
+	if wanted == nil {
+		return fmt.Errorf("%s does not register %s", m.to.form.Name(), version)
+	}
+	current, err := m.registration(ctx, version)
+	if err != nil {
+		return err
+	}
+	if current != nil && equality.Semantic.DeepEqual(current.Object["spec"], withDefaults(wanted, current)) &&
+		m.documented(ctx, asker, version) == nil {
+		return nil // An earlier run got this far.
+	}
+	gate, err := closeGate(ctx, m.installer.Env.Config())
+	if err != nil {
+		return err
+	}
+	defer gate.open()
+	local, err := m.renew(ctx, version, current)
+	if err != nil {
+		return err
+	}
+	patch, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{
+			"labels": map[string]any{automanagedLabel: "false"}, "uid": local.GetUID(),
+		},
+		"spec": wanted.Object["spec"],
+	})
+	if err != nil {
+		return err
+	}
+	if err := m.installer.Client().Patch(ctx, local, client.RawPatch(types.MergePatchType, patch)); err != nil {
+		return fmt.Errorf("could not send %s to %s: %w", version, m.to.form.Name(), err)
+	}
+	// The worker has to see the object as it is now when the gate opens.
+	return m.informed(ctx, local)
+}
+
+// toDefinition has a version answered by the CustomResourceDefinition. The APIService is deleted rather than changed, so
+// that kube-apiserver forgets the OpenAPI documents of the server; until it has made the APIService anew, which it does at
+// once, requests go to the CustomResourceDefinition as well.
+func (m *move) toDefinition(ctx context.Context, version string) error {
+	current, err := m.registration(ctx, version)
+	if err != nil {
+		return err
+	}
+	if current != nil && isLocal(current) && current.GetLabels()[automanagedLabel] == "true" {
+		return nil
+	}
+	_, err = m.renew(ctx, version, current)
+	return err
+}
+
+// renew deletes an APIService, and returns the one that kube-apiserver makes instead for the CustomResourceDefinition.
+func (m *move) renew(ctx context.Context, version string, current *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	var before types.UID
+	if current != nil {
+		before = current.GetUID()
+		err := m.installer.Client().Delete(ctx, current, client.Preconditions{UID: &before})
+		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+			return nil, fmt.Errorf("could not delete APIService %s: %w", current.GetName(), err)
+		}
+	}
+	var renewed *unstructured.Unstructured
+	err := until(ctx, "kube-apiserver to register "+version+" as its own", answerInterval, func(ctx context.Context) error {
+		var err error
+		if renewed, err = m.registration(ctx, version); err != nil {
+			return err
+		}
+		if renewed == nil || renewed.GetUID() == before || !isLocal(renewed) {
+			return fmt.Errorf("there is no new APIService of %s yet", version)
+		}
+		return nil
+	})
+	return renewed, err
+}
+
+// informed waits until those who watch APIServices have been told of a change: reads from the cache that they are told
+// from show it.
+func (m *move) informed(ctx context.Context, changed *unstructured.Unstructured) error {
+	asker, err := newAsker(m.installer.Env.Config())
+	if err != nil {
+		return err
+	}
+	err = until(ctx, "kube-apiserver to see the change", answerInterval, func(ctx context.Context) error {
+		body, err := asker.get(ctx, "/apis/apiregistration.k8s.io/v1/apiservices/"+changed.GetName()+"?resourceVersion=0")
+		if err != nil {
+			return err
+		}
+		seen := &unstructured.Unstructured{}
+		if err := json.Unmarshal(body, &seen.Object); err != nil {
+			return err
+		}
+		if isLocal(seen) || seen.GetUID() != changed.GetUID() {
+			return fmt.Errorf("the cache has an older APIService %s", changed.GetName())
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	const afterThat = 50 * time.Millisecond // The cache tells them in the order in which they came.
+	return pause(ctx, afterThat)
+}
+
+// registration is the APIService of a version as it is, or nil.
+func (m *move) registration(ctx context.Context, version string) (*unstructured.Unstructured, error) {
+	object := &unstructured.Unstructured{}
+	object.SetGroupVersionKind(apiServiceKind)
+	err := m.installer.Client().Get(ctx, client.ObjectKey{Name: version + "." + install.Group}, object)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	return object, err
+}
+
+func registrationOf(s side, version string) *unstructured.Unstructured {
+	for _, registration := range s.registrations() {
+		if versionOf(registration) == version {
+			return registration
+		}
+	}
+	return nil
+}
+
+func isLocal(registration *unstructured.Unstructured) bool {
+	service, found, _ := unstructured.NestedMap(registration.Object, "spec", "service")
+	return !found || len(service) == 0
+}
+
+// withDefaults is the spec that is wanted, as it looks once it is stored.
+func withDefaults(wanted, stored *unstructured.Unstructured) map[string]any {
+	spec := wanted.DeepCopy().Object["spec"].(map[string]any)
+	for key, value := range stored.Object["spec"].(map[string]any) {
+		if _, set := spec[key]; !set {
+			spec[key] = value
+		}
+	}
+	return spec
+}

@@ -1,0 +1,119 @@
+package switching
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/duet-api/duet/shared/install"
+)
+
+// documentsTimeout is how long kube-apiserver may take to read the OpenAPI documents of a server that was registered: it
+// begins after a second.
+const documentsTimeout = 15 * time.Second
+
+// park takes the old form out of service, now that nobody is sent to it.
+func (m *move) park(ctx context.Context) error {
+	if len(m.from.definitions()) > 0 {
+		if err := m.parkDefinition(ctx); err != nil {
+			return err
+		}
+	}
+	if err := m.dismiss(ctx, m.from); err != nil {
+		return err
+	}
+	if err := m.lowerFences(ctx); err != nil {
+		return err
+	}
+	m.check("the fences are lowered")
+	return m.installer.WriteRecord(ctx, m.to.form, m.to.profile)
+}
+
+// parkDefinition has the CustomResourceDefinition serve nothing. Its watches end within a second, and clients open them
+// again where they were. It comes after the flip: before, its versions would answer 404.
+//
+// It also takes the CustomResourceDefinition's part out of the OpenAPI v2 document. That of the server is in by then, if the
+// worker was really held back while it was registered. Whether it was shows only now.
+func (m *move) parkDefinition(ctx context.Context) error {
+	asker, err := newAsker(m.installer.Env.Config())
+	if err != nil {
+		return err
+	}
+	parked := m.from.form.Park(m.from.plan)
+	const attempts = 3
+	for attempt := 1; ; attempt++ {
+		if err := m.installer.ParkObjects(ctx, parked); err != nil {
+			return err
+		}
+		err := m.awaitDocuments(ctx, asker)
+		if err == nil {
+			m.check("the CustomResourceDefinition serves nothing, and OpenAPI v2 and v3 have what %s documents", m.to.form.Name())
+			return nil
+		}
+		if attempt == attempts || ctx.Err() != nil {
+			return fmt.Errorf("the OpenAPI documents of the cluster are not complete: %w", err)
+		}
+		m.progress("  registering once more: %v", err)
+		if err := m.installer.ParkObjects(ctx, m.from.definitions()); err != nil {
+			return err
+		}
+		if err := pause(ctx, propagation); err != nil {
+			return err
+		}
+		for _, version := range m.from.versions() {
+			if err := m.toServer(ctx, asker, version); err != nil {
+				return err
+			}
+			if err := asker.answered(ctx, version, false); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (m *move) awaitDocuments(ctx context.Context, asker *asker) error {
+	ctx, cancel := context.WithTimeout(ctx, documentsTimeout)
+	defer cancel()
+	return until(ctx, "the OpenAPI documents", 100*time.Millisecond, func(ctx context.Context) error {
+		return m.documented(ctx, asker, m.from.versions()...)
+	})
+}
+
+// dismiss takes away what is asked beside a form's server, and then its processes.
+func (m *move) dismiss(ctx context.Context, side side) error {
+	if companions := side.companions(); len(companions) > 0 {
+		if err := m.installer.RemoveObjects(ctx, companions); err != nil {
+			return err
+		}
+		if err := pause(ctx, propagation); err != nil { // Servers that do not know yet still ask the webhooks.
+			return err
+		}
+	}
+	return m.installer.Dismiss(ctx, side.plan)
+}
+
+// confirm looks at the result as a user will.
+func (m *move) confirm(ctx context.Context) error {
+	if err := m.installer.WaitServing(ctx, m.to.form, m.to.profile, m.to.plan); err != nil {
+		return err
+	}
+	m.check("every version answers, is in discovery, and enforces the rules")
+	asker, err := newAsker(m.installer.Env.Config())
+	if err != nil {
+		return err
+	}
+	if err := until(ctx, "the OpenAPI documents", 100*time.Millisecond, func(ctx context.Context) error {
+		return m.documented(ctx, asker, m.to.versions()...)
+	}); err != nil {
+		return err
+	}
+	m.check("/openapi/v2 and /openapi/v3 describe it")
+	detected, err := install.Detect(ctx, m.installer.Client())
+	if err != nil {
+		return err
+	}
+	if detected.Form != m.to.form.Name() {
+		return fmt.Errorf("%q serves, and not %s", detected.Form, m.to.form.Name())
+	}
+	return nil
+}

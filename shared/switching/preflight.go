@@ -1,0 +1,221 @@
+package switching
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/sets"
+
+	"github.com/duet-api/duet/shared/controlplane"
+	"github.com/duet-api/duet/shared/install"
+	"github.com/duet-api/duet/shared/process"
+)
+
+// preflight finds every reason not to begin, and changes nothing.
+func (m *move) preflight(ctx context.Context) error {
+	var reasons []string
+	for _, look := range []func(context.Context) ([]string, error){
+		m.lookAtStrategy, m.lookAtVersions, m.lookAtGroup, m.lookAtAnswers, m.lookAtEncryption, m.lookAtObjects,
+	} {
+		found, err := look(ctx)
+		if err != nil {
+			return err
+		}
+		reasons = append(reasons, found...)
+	}
+	if len(reasons) > 0 {
+		return &RefusedError{Reasons: reasons}
+	}
+	return nil
+}
+
+// lookAtStrategy: some strategies are not there.
+func (m *move) lookAtStrategy(context.Context) ([]string, error) {
+	if m.strategy() != Shared {
+		return []string{fmt.Sprintf("strategy %s is not there: `duet uninstall` and `duet install` with profiles that share their "+
+			"storage keep all objects", m.strategy())}, nil
+	}
+	m.check("both forms use the same keys in %s: nothing has to be copied", m.from.form.Storage(m.from.profile))
+	return nil, nil
+}
+
+// lookAtVersions: whoever uses a version has to find it again.
+func (m *move) lookAtVersions(context.Context) ([]string, error) {
+	if missing := sets.New(m.from.versions()...).Difference(sets.New(m.to.versions()...)); missing.Len() > 0 {
+		return []string{fmt.Sprintf("%s with profile %s does not serve %s, which is served now", m.to.form.Name(), m.to.profile,
+			strings.Join(sets.List(missing), ", "))}, nil
+	}
+	return nil, nil
+}
+
+// lookAtGroup: an APIService sends a whole version of a group somewhere, all resources of it.
+func (m *move) lookAtGroup(ctx context.Context) ([]string, error) {
+	var reasons []string
+	definitions, err := m.all(ctx, schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1",
+		Kind: "CustomResourceDefinitionList"})
+	if err != nil {
+		return nil, err
+	}
+	for _, definition := range definitions {
+		group, _, _ := unstructured.NestedString(definition.Object, "spec", "group")
+		if group == install.Group && definition.GetName() != install.Resource.GroupResource().String() {
+			reasons = append(reasons, fmt.Sprintf("CustomResourceDefinition %s is in the same group, and would answer no more or hide "+
+				"what the other form serves: move it to another group first", definition.GetName()))
+		}
+	}
+	registrations, err := m.all(ctx, schema.GroupVersionKind{Group: apiServiceKind.Group, Version: apiServiceKind.Version,
+		Kind: "APIServiceList"})
+	if err != nil {
+		return nil, err
+	}
+	for _, registration := range registrations {
+		group, _, _ := unstructured.NestedString(registration.Object, "spec", "group")
+		service, _, _ := unstructured.NestedString(registration.Object, "spec", "service", "namespace")
+		switch {
+		case group != install.Group:
+		case !slices.Contains(m.from.versions(), versionOf(&registration)):
+			reasons = append(reasons, fmt.Sprintf("APIService %s is in the same group, and not Duet's: remove it first",
+				registration.GetName()))
+		case service != "" && service != install.Namespace:
+			reasons = append(reasons, fmt.Sprintf("APIService %s belongs to a service in namespace %s", registration.GetName(), service))
+		}
+	}
+	if len(reasons) == 0 {
+		m.check("nothing else is in group %s", install.Group)
+	}
+	return reasons, nil
+}
+
+func (m *move) all(ctx context.Context, kind schema.GroupVersionKind) ([]unstructured.Unstructured, error) {
+	list := &unstructured.UnstructuredList{}
+	list.SetGroupVersionKind(kind)
+	if err := m.installer.Client().List(ctx, list); err != nil {
+		return nil, fmt.Errorf("could not list %s: %w", kind.Kind, err)
+	}
+	return list.Items, nil
+}
+
+// lookAtAnswers: what is not well now is mended first.
+func (m *move) lookAtAnswers(ctx context.Context) ([]string, error) {
+	if err := install.Serves(ctx, m.installer.Env.Config(), m.from.versions()...); err != nil {
+		return []string{fmt.Sprintf("%s does not answer well now: %v; `duet install --impl %s` puts it right",
+			m.from.form.Name(), err, m.from.form.Name())}, nil
+	}
+	if err := m.installer.Running(ctx, m.from.plan); err != nil {
+		return []string{fmt.Sprintf("%v; `duet install --impl %s` puts it right", err, m.from.form.Name())}, nil
+	}
+	m.check("%s answers", m.from.form.Name())
+	return nil, nil
+}
+
+const encryptionFlag = "--encryption-provider-config="
+
+// lookAtEncryption: what one server encrypts the other has to be able to read.
+func (m *move) lookAtEncryption(ctx context.Context) ([]string, error) {
+	own, err := process.Find(ctx, m.installer.Env.Runner(), controlplane.APIServer)
+	if err != nil {
+		return nil, err
+	}
+	for _, side := range []side{m.from, m.to} {
+		server, ok := side.plan.Server()
+		if !ok || len(side.registrations()) == 0 {
+			continue
+		}
+		same, err := sameFile(flagValue(own.Spec.Args, encryptionFlag), flagValue(server.Args, encryptionFlag))
+		if err != nil {
+			return nil, err
+		}
+		if !same {
+			return []string{fmt.Sprintf("kube-apiserver and %s do not encrypt what they store in the same way, so that one could not "+
+				"read what the other stored: give both the same %s", server.Name, strings.TrimSuffix(encryptionFlag, "="))}, nil
+		}
+	}
+	m.check("both forms' servers encrypt alike")
+	return nil, nil
+}
+
+// flagValue is the last value of a flag.
+func flagValue(args []string, flag string) string {
+	value := ""
+	for _, arg := range args {
+		if text, ok := strings.CutPrefix(arg, flag); ok {
+			value = text
+		}
+	}
+	return value
+}
+
+func sameFile(a, b string) (bool, error) {
+	if a == b {
+		return true, nil
+	}
+	if a == "" || b == "" {
+		return false, nil
+	}
+	contentA, err := os.ReadFile(a)
+	if err != nil {
+		return false, err
+	}
+	contentB, err := os.ReadFile(b)
+	if err != nil {
+		return false, err
+	}
+	return bytes.Equal(bytes.TrimSpace(contentA), bytes.TrimSpace(contentB)), nil
+}
+
+// shownObjects is how many objects a refusal names.
+const shownObjects = 5
+
+// lookAtObjects: every object has to mean the same to the other form.
+func (m *move) lookAtObjects(ctx context.Context) ([]string, error) {
+	judges := []judge{typedJudge()}
+	for _, definition := range m.to.definitions() {
+		schema, err := schemaJudge(definition)
+		if err != nil {
+			return nil, err
+		}
+		judges = append(judges, schema)
+	}
+	objects, _, err := list(ctx, m.installer.Env.Config(), "")
+	if err != nil {
+		return nil, err
+	}
+	var reasons []string
+	for _, key := range sortedKeys(objects) {
+		for _, judge := range judges {
+			paths, err := judge(objects[key])
+			switch {
+			case err != nil:
+				reasons = append(reasons, fmt.Sprintf("%s cannot be read by %s: %v", key, m.to.form.Name(), err))
+			case len(paths) > 0:
+				reasons = append(reasons, fmt.Sprintf("%s would lose %s in %s", key, strings.Join(paths, ", "), m.to.form.Name()))
+			}
+		}
+	}
+	m.result.Objects = len(objects)
+	if more := len(reasons) - shownObjects; more > 0 {
+		reasons = append(reasons[:shownObjects], fmt.Sprintf("and %d more", more))
+	}
+	if len(reasons) == 0 {
+		m.check("%d objects mean the same to %s", len(objects), m.to.form.Name())
+	}
+	return reasons, nil
+}
+
+// intentions are what a switch would do, in its order.
+func (m *move) intentions() []string {
+	steps := []string{
+		"would hold the garbage collector, and who deletes the CustomResourceDefinition",
+		fmt.Sprintf("would start %s beside %s", m.to.form.Name(), m.from.form.Name()),
+		"would compare every object as both have it",
+		fmt.Sprintf("would have %s answer %s", m.to.form.Name(), strings.Join(m.from.versions(), " and ")),
+		fmt.Sprintf("would take %s out of service, and look at the result", m.from.form.Name()),
+	}
+	return steps
+}

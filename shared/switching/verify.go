@@ -1,0 +1,51 @@
+package switching
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// verify compares every object as the old form has it with what the other form will answer.
+func (m *move) verify(ctx context.Context) error {
+	if len(m.to.registrations()) == 0 {
+		return m.verifyDefinition(ctx)
+	}
+	process, _ := m.to.plan.Server()
+	direct, err := m.installer.Env.DirectConfig(process.Name)
+	if err != nil {
+		return err
+	}
+	// The objects are not at rest: both are asked for the same moment, which the other server may learn of a little later.
+	return until(ctx, "both forms to have the same objects", 500*time.Millisecond, func(ctx context.Context) error {
+		before, at, err := list(ctx, m.installer.Env.Config(), "")
+		if err != nil {
+			return err
+		}
+		after, _, err := list(ctx, direct, at)
+		if err != nil {
+			return err
+		}
+		if found := differences(before, after); len(found) > 0 {
+			return fmt.Errorf("%d differences: %s", len(found), strings.Join(found[:min(len(found), shownObjects)], "; "))
+		}
+		m.result.Objects = len(before)
+		m.check("%d objects are the same at resourceVersion %s in both: UID, resourceVersion, generation and all fields",
+			len(before), at)
+		return nil
+	})
+}
+
+// verifyDefinition looks at the objects once more: nobody can ask the CustomResourceDefinition before it serves, but what
+// it does to an object is known.
+func (m *move) verifyDefinition(ctx context.Context) error {
+	reasons, err := m.lookAtObjects(ctx)
+	if err != nil {
+		return err
+	}
+	if len(reasons) > 0 {
+		return fmt.Errorf("objects have changed since the preflight: %s", strings.Join(reasons, "; "))
+	}
+	return nil
+}
