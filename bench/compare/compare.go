@@ -144,12 +144,12 @@ func (c *comparison) bench(ctx context.Context) (*report.Bench, error) {
 	if err := stopControllers(ctx, c.sides); err != nil {
 		return nil, err
 	}
-	c.step("benchmark %q: %d arms, %d scenarios, %d rounds, about %s", c.Bench.Name, len(c.Arms), len(c.Scenarios), c.Bench.Rounds,
-		c.Bench.Duration(len(c.Arms), c.Scenarios).Round(time.Second))
 	arms, err := lineup.Arms(ctx, c.Arms, c.sides, c.Seed)
 	if err != nil {
 		return nil, err
 	}
+	c.step("benchmark %q: %d arms, %d scenarios, %d rounds, about %s", c.Bench.Name, len(c.Arms), len(c.Scenarios), c.Bench.Rounds,
+		c.Bench.Duration(arms, c.Scenarios).Round(time.Second))
 	return bench.Run(ctx, bench.Options{
 		Arms: arms, Scenarios: c.Scenarios, Profile: c.Bench, Seed: c.Seed, Usage: c.usage, Progress: c.progress(),
 	})

@@ -182,6 +182,12 @@ func Arms(ctx context.Context, entries []Entry, sides matrix.Sides, seed uint64)
 		if err != nil {
 			return nil, err
 		}
+		if kind.Resource.Group == install.Group && entry.Encoding == "" {
+			// The storage version comes first, and only it has other encodings than JSON.
+			for _, version := range sides[at].Form.Versions(sides[at].Profile)[1:] {
+				kind.OldVersion = version
+			}
+		}
 		target, err := entry.target(ctx, sides[at])
 		if err != nil {
 			return nil, fmt.Errorf("could not line up %s: %w", entry.Name, err)

@@ -24,10 +24,10 @@ var (
 	}
 	deleteCollection = Scenario{
 		Name:  "delete-collection",
-		Title: "Delete 10 selected objects, 5 times per second",
+		Title: "Delete 10 selected objects, 10 times per second",
 		Why: "One request and ten durable writes, which both forms make one after the other: the hop is paid once. They " +
 			"are selected by a label in the scratch namespace.",
-		Level: Full, Loop: load.Open{Rate: 5, Workers: 8}, Population: Small, Needs: arm.ServeAPI, Length: 2,
+		Level: Full, Loop: load.Open{Rate: 10, Workers: 16}, Population: Small, Needs: arm.ServeAPI, Length: 3,
 		Start: startDeleteCollection,
 	}
 )

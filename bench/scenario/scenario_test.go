@@ -454,6 +454,13 @@ func TestProfilesKeepTheirTime(t *testing.T) {
 		if got := p.Duration(lineOf(t, test.arms), p.Scenarios()); got > test.most || got < test.most/2 {
 			t.Errorf("profile %s with %d arms takes %v, want at most %v, and to use it", p.Name, test.arms, got, test.most)
 		}
+		// The shortest cell of an open loop has something to measure behind its lead.
+		for _, s := range p.Scenarios() {
+			length := time.Duration(s.Length * float64(p.WarmUpCell))
+			if cell := s.Cell(1, length); s.Repeats() && cell.Operations > 0 && float64(cell.Operations)*(1-p.Lead) < 2 {
+				t.Errorf("profile %s: a cell of %s has %d operations", p.Name, s.Name, cell.Operations)
+			}
+		}
 		// Three metrics are compared for each scenario. If all rounds agree, each comparison must be able to make a claim.
 		if least := 3 * len(p.Scenarios()); math.Ldexp(float64(least), 1-p.Rounds) > stats.Significance {
 			t.Errorf("profile %s: %d rounds can claim nothing among %d comparisons", p.Name, p.Rounds, least)
