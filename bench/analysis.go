@@ -29,8 +29,12 @@ func Analyse(b *report.Bench) {
 	}
 	correct(b.Comparisons)
 	if b.Interrupted {
-		b.Warnings = append(b.Warnings, fmt.Sprintf("The run was interrupted: %d of %d rounds are in it.",
-			b.Rounds, b.Profile.Rounds))
+		b.Warnings = append(b.Warnings, interruption(b))
+	}
+	for _, r := range b.Resumptions {
+		b.Warnings = append(b.Warnings, fmt.Sprintf("The run was interrupted and went on at %s, with fresh servers and a load of "+
+			"%.1f on the machine, after %d of %d cells. Arms are compared within a round, and each round is whole.",
+			r.At.UTC().Format(time.RFC3339), r.Load1, r.Rows, len(b.Rows)))
 	}
 	if b.Rounds < stats.MinRounds {
 		b.Warnings = append(b.Warnings, fmt.Sprintf("%d rounds give no 95 %% interval; %d do.", b.Rounds, stats.MinRounds))
@@ -42,6 +46,27 @@ func Analyse(b *report.Bench) {
 	if len(b.Select(report.Noise, report.P50)) == 0 {
 		b.Warnings = append(b.Warnings, "No arm repeats another one: the noise floor is not known, so nothing is claimed.")
 	}
+}
+
+// interruption says what is missing.
+func interruption(b *report.Bench) string {
+	var behind []string
+	for _, s := range b.Scenarios {
+		rounds := 0
+		for _, row := range b.Rows {
+			if row.Scenario == s.Name {
+				rounds = max(rounds, row.Round)
+			}
+		}
+		if rounds < b.Rounds {
+			behind = append(behind, fmt.Sprintf("%s %d", s.Name, rounds))
+		}
+	}
+	text := fmt.Sprintf("The run was interrupted: %d of %d rounds are in it", b.Rounds, b.Profile.Rounds)
+	if len(behind) > 0 {
+		text += ", and of some scenarios fewer: " + strings.Join(behind, ", ")
+	}
+	return text + "."
 }
 
 // rowsOf returns the rows of one arm in one scenario, by round.

@@ -33,6 +33,9 @@ type Options struct {
 	Seed uint64
 	// Usage reads the components' CPU time and memory; nil measures the load generator only.
 	Usage measure.Source
+	// Resume is a run that was interrupted and is to go on: its rounds are kept, and what is missing is measured, in the
+	// order in which it would have been. Everything else has to be as it was.
+	Resume *report.Bench
 	// Progress, if set, is called before each step.
 	Progress func(Progress)
 }
@@ -51,7 +54,7 @@ type Progress struct {
 
 // Run prepares the arms, warms up, measures and cleans up, stage after stage. When the context ends after at least one
 // whole round, the finished rounds are the result, marked as interrupted, and there is no error. An error with a result
-// is about a clean-up or a later stage: what is in the result is good.
+// is about a clean-up or a later round: what is in the result is good.
 func Run(ctx context.Context, options Options) (_ *report.Bench, err error) {
 	if options.Scenarios == nil {
 		options.Scenarios = options.Profile.Scenarios()
@@ -63,24 +66,33 @@ func Run(ctx context.Context, options Options) (_ *report.Bench, err error) {
 	if err := options.validate(); err != nil {
 		return nil, err
 	}
-	result := describe(options)
+	result, err := options.begin(time.Now())
+	if err != nil {
+		return nil, err
+	}
 	for i, scenarios := range scenario.Stages(options.Scenarios) {
 		r := &runner{
-			Options: options, usage: measure.WithSelf(options.Usage), result: result,
+			Options: options, usage: measure.WithSelf(options.Usage), result: result, from: finished(result, scenarios),
 			order: newOrder(options.Seed+uint64(i), len(options.Arms), len(scenarios)),
 		}
 		r.Scenarios = scenarios
-		err = errors.Join(err, r.run(ctx))
-		if result.Rounds == 0 {
-			return nil, err
+		if r.cells() == 0 || r.from == r.Profile.Rounds {
+			continue
 		}
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || err != nil {
 			result.Interrupted = true
 			break
 		}
-		if err != nil {
-			break
+		err = r.run(ctx)
+		if result.Rounds == 0 {
+			return nil, err
 		}
+		if finished(result, scenarios) < r.Profile.Rounds {
+			result.Interrupted = true
+		}
+	}
+	if last := len(result.Resumptions) - 1; last >= 0 && result.Resumptions[last].Rows == len(result.Rows) {
+		result.Resumptions = result.Resumptions[:last] // it did not get as far as a round
 	}
 	Analyse(result)
 	return result, err
@@ -159,8 +171,10 @@ func describe(o Options) *report.Bench {
 // runner is one stage of a run.
 type runner struct {
 	Options
-	usage   measure.Source
-	order   *order
+	usage measure.Source
+	order *order
+	// from is the number of rounds that an earlier run has measured.
+	from    int
 	touched []*arm.Arm // those that may have left something behind
 	// subjects are each arm with each population that its scenarios need.
 	subjects []map[scenario.Population]*scenario.Subject
@@ -229,13 +243,16 @@ func (r *runner) close(ctx context.Context) error {
 	return nil
 }
 
-// measure runs the rounds. Only whole rounds are kept.
+// measure runs the rounds that are missing. Only whole rounds are kept.
 func (r *runner) measure(ctx context.Context) error {
 	total := r.Profile.Rounds * r.cells()
-	done := 0
+	done := r.from * r.cells()
 	for round := 1; round <= r.Profile.Rounds; round++ {
 		var rows []report.Row
 		r.order.next()
+		if round <= r.from {
+			continue
+		}
 		for s := range r.Scenarios {
 			for position, index := range r.order.of(s) {
 				if !r.Scenarios[s].Fits(r.Arms[index]) {

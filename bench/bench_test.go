@@ -276,6 +276,16 @@ func TestRefusesWhatItCannotRun(t *testing.T) {
 	}
 }
 
+// failingIn is a usage that cannot be read in one round.
+func failingIn(now *int, round int) measure.Source {
+	return func(ctx context.Context) (map[string]measure.Usage, error) {
+		if *now == round {
+			return brokenUsage(ctx)
+		}
+		return map[string]measure.Usage{}, nil
+	}
+}
+
 func brokenUsage(context.Context) (map[string]measure.Usage, error) {
 	return nil, errors.New("broken usage")
 }

@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -43,6 +41,8 @@ type Options struct {
 	Seed  uint64
 	// Traces adds a pass that says where the time of a request goes, on control planes of its own.
 	Traces bool
+	// Resume is a run that was interrupted and is to go on, in its own directory; nil begins a new one.
+	Resume *Interrupted
 	// Keep leaves the control planes' data beside the report, for a look at what happened.
 	Keep bool
 	// Command that repeats the run, and the flags that it was given, for the run card.
@@ -55,13 +55,9 @@ type Options struct {
 // Run compares, and returns the run and the directory it was written to. When the context ends early, what was finished
 // is written all the same. An error beside a directory is about the finish: the report is there.
 func Run(ctx context.Context, options Options) (run report.Run, dir string, err error) {
-	run = report.Run{Schema: report.Schema, Card: report.NewCard(time.Now(), options.Command, options.Flags)}
-	dir, err = filepath.Abs(filepath.Join(options.Out, run.Card.ID))
+	run, dir, err = options.open(time.Now())
 	if err != nil {
 		return run, "", err
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return run, "", fmt.Errorf("could not create the run's directory: %w", err)
 	}
 	c := &comparison{Options: options, dir: dir}
 	defer func() { err = errors.Join(err, c.sides.Close(context.WithoutCancel(ctx), c.Keep)) }()
@@ -118,7 +114,7 @@ func (c *comparison) start(ctx context.Context) error {
 		return err
 	}
 	c.step("starting %d control planes (Kubernetes %s, etcd %s)", len(sides), assets.KubernetesVersion, assets.EtcdVersion)
-	c.sides, err = matrix.StartSides(ctx, matrix.SidesOptions{Sides: sides, Forms: c.Forms, Dir: c.dir, Progress: c.Progress})
+	c.sides, err = matrix.StartSides(ctx, matrix.SidesOptions{Sides: sides, Forms: c.Forms, Dir: c.planesDir(), Progress: c.Progress})
 	if err != nil {
 		return err
 	}
@@ -152,6 +148,7 @@ func (c *comparison) bench(ctx context.Context) (*report.Bench, error) {
 		c.Bench.Duration(arms, c.Scenarios).Round(time.Second))
 	return bench.Run(ctx, bench.Options{
 		Arms: arms, Scenarios: c.Scenarios, Profile: c.Bench, Seed: c.Seed, Usage: c.usage, Progress: c.progress(),
+		Resume: c.earlier(),
 	})
 }
 
@@ -166,7 +163,7 @@ func stopControllers(ctx context.Context, sides matrix.Sides) error {
 }
 
 // progress tells the phases and every tenth of the cells.
-func (c *comparison) progress() func(bench.Progress) {
+func (o Options) progress() func(bench.Progress) {
 	phase, tenth := "", -1
 	return func(p bench.Progress) {
 		now := 0
@@ -177,9 +174,9 @@ func (c *comparison) progress() func(bench.Progress) {
 			return
 		}
 		if p.Phase != phase {
-			fmt.Fprintf(c.Progress, "      %s\n", p.Phase)
+			fmt.Fprintf(o.Progress, "      %s\n", p.Phase)
 		} else if p.Total > 0 {
-			fmt.Fprintf(c.Progress, "      %s: %d of %d cells\n", p.Phase, p.Done, p.Total)
+			fmt.Fprintf(o.Progress, "      %s: %d of %d cells\n", p.Phase, p.Done, p.Total)
 		}
 		phase, tenth = p.Phase, now
 	}

@@ -1,7 +1,11 @@
 package report
 
 import (
+	"fmt"
+	"maps"
+	"reflect"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/duet-api/duet/bench/arm"
@@ -15,6 +19,32 @@ func NewCard(now time.Time, command string, flags map[string]string) Card {
 		ID: now.UTC().Format("20060102-150405"), Started: now, Command: command, Flags: flags,
 		Machine: measure.ThisMachine(), Revision: revision(), Versions: versions(), Limits: []string{arm.Limits},
 	}
+}
+
+// Changes are what a run that goes on now, with this program, would not have in common with the card of its beginning.
+func (c Card) Changes(now Card) []string {
+	var out []string
+	differ := func(what string, was, is any) {
+		if !reflect.DeepEqual(was, is) {
+			out = append(out, fmt.Sprintf("%s: it was %v, and is %v", what, was, is))
+		}
+	}
+	was, is := c.Machine, now.Machine
+	was.Load1, is.Load1 = 0, 0 // which changes all the time
+	differ("machine", was, is)
+	differ("source revision", c.Revision, now.Revision)
+	names := func(of map[string]string) []string { return slices.Collect(maps.Keys(of)) }
+	for _, about := range []struct {
+		what    string
+		was, is map[string]string
+	}{{"version of", c.Versions, now.Versions}, {"flag", c.Flags, now.Flags}} {
+		all := append(names(about.was), names(about.is)...)
+		slices.Sort(all)
+		for _, name := range slices.Compact(all) {
+			differ(about.what+" "+name, about.was[name], about.is[name])
+		}
+	}
+	return out
 }
 
 func versions() map[string]string {

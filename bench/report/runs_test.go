@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -56,5 +57,38 @@ func TestAgreements(t *testing.T) {
 	}
 	if strings.Contains(out.String(), "watch") {
 		t.Errorf("a line without a claim is shown:\n%s", out.String())
+	}
+}
+
+func TestCardChanges(t *testing.T) {
+	tests := map[string]struct {
+		change func(*report.Card)
+		want   []string
+	}{
+		"nothing":            {func(*report.Card) {}, nil},
+		"a busier machine":   {func(c *report.Card) { c.Machine.Load1 = 7 }, nil},
+		"a later time":       {func(c *report.Card) { c.Started = c.Started.Add(time.Hour) }, nil},
+		"another machine":    {func(c *report.Card) { c.Machine.Cores = 64 }, []string{"machine: "}},
+		"another program":    {func(c *report.Card) { c.Revision = "other" }, []string{"source revision: it was f82df68c1d, and is other"}},
+		"another etcd":       {func(c *report.Card) { c.Versions["etcd"] = "v4" }, []string{"version of etcd: it was v3.6.8, and is v4"}},
+		"another seed":       {func(c *report.Card) { c.Flags["seed"] = "8" }, []string{"flag seed: it was 7, and is 8"}},
+		"a flag more":        {func(c *report.Card) { c.Flags["arm"] = "crd" }, []string{"flag arm: it was , and is crd"}},
+		"a flag less":        {func(c *report.Card) { delete(c.Flags, "profile") }, []string{"flag profile: it was quick, and is "}},
+		"two things at once": {func(c *report.Card) { c.Flags, c.Revision = nil, "" }, []string{"source revision", "flag profile", "flag seed"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			was, is := fixture().Card, fixture().Card
+			test.change(&is)
+			got := was.Changes(is)
+			if len(got) != len(test.want) {
+				t.Fatalf("changes %q, want %q", got, test.want)
+			}
+			for i := range got {
+				if !strings.HasPrefix(got[i], test.want[i]) {
+					t.Errorf("change %q, want %q", got[i], test.want[i])
+				}
+			}
+		})
 	}
 }

@@ -62,6 +62,10 @@ type Bench struct {
 	// Rounds that were finished. With Interrupted, fewer than the profile asks for.
 	Rounds      int  `json:"rounds"`
 	Interrupted bool `json:"interrupted"`
+	// Resumptions say where an interrupted run went on.
+	Resumptions []Resumption `json:"resumptions,omitempty"`
+	// Absent is what this run could not measure where it took place, and why.
+	Absent []Absence `json:"absent,omitempty"`
 	// Cores is the number of processor threads that the load generator may use: what its share of the machine is of.
 	Cores int `json:"cores"`
 	// WarmUps is the number of rounds before the first; Stationary whether the medians stood still after them.
@@ -76,6 +80,21 @@ type Bench struct {
 	Traces *trace.Result `json:"traces,omitempty"`
 	// Warnings are doubts about the whole benchmark.
 	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Resumption is where a run that was interrupted went on: with fresh servers, after warming up again.
+type Resumption struct {
+	At time.Time `json:"at"`
+	// Rows that had been measured before.
+	Rows int `json:"rows"`
+	// Load1 is the load average of the last minute when it went on.
+	Load1 float64 `json:"load1"`
+}
+
+// Absence is something that a run could not measure.
+type Absence struct {
+	What string `json:"what"`
+	Why  string `json:"why"`
 }
 
 // Arm describes one of the things compared.

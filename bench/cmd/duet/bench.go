@@ -3,27 +3,35 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
-	"k8s.io/cli-runtime/pkg/printers"
 
-	"github.com/duet-api/duet/bench"
 	"github.com/duet-api/duet/bench/compare"
 	"github.com/duet-api/duet/bench/lineup"
+	"github.com/duet-api/duet/bench/matrix"
 	"github.com/duet-api/duet/bench/report"
 	"github.com/duet-api/duet/bench/scenario"
 )
 
+// benchCommand is what `duet bench` was asked for.
+type benchCommand struct {
+	streams     genericiooptions.IOStreams
+	options     compare.Options
+	profile     string
+	arms        []string
+	scenarios   []string
+	kubeconfig  string
+	context     string
+	formProfile string
+	resume      string
+}
+
 func newBenchCommand(streams genericiooptions.IOStreams) *cobra.Command {
-	options := compare.Options{Forms: forms, Progress: streams.ErrOut}
-	var profile string
-	var arms, scenarios []string
+	b := &benchCommand{streams: streams, options: compare.Options{Forms: forms, Progress: streams.ErrOut}}
 	cmd := &cobra.Command{
 		Use:     "bench",
 		GroupID: groupComparison,
@@ -31,7 +39,13 @@ func newBenchCommand(streams genericiooptions.IOStreams) *cobra.Command {
 		Long: `Start the control planes that the arms need, measure every scenario on every arm, round by round in turn, and write a
 report: report.html, report.md, results.json, and bench.txt for benchstat, results.csv and perfdash.json.
 
-Everything runs on this machine and is stopped at the end, also after Ctrl-C, which keeps the finished rounds.
+Everything runs on this machine and is stopped at the end, also after Ctrl-C, which keeps the finished rounds: --resume
+goes on with such a run, with its seed, arms, scenarios and order, and refuses if the machine, a version or a flag is not
+what it was.
+
+With --kubeconfig nothing is started: the arms are those that the cluster serves, which are the form that is installed
+there, the form again, and kinds that are built in. What needs control of processes is reported as not available. The user
+must be an administrator; requests are sent by a ServiceAccount that is made for the run. What is made is removed.
 
 The arms, and why each is there:
 ` + describeArms() + `
@@ -40,6 +54,8 @@ The scenarios, each with its loop and the shortest profile that has it:
 		Example: `  duet bench
   duet bench --profile smoke --arm crd --arm crd-again --arm aggregated
   duet bench --scenario get-one --scenario list-500 --arm crd --arm crd-hop --arm aggregated --arm aggregated-direct
+  duet bench --resume out/20260101-100000
+  duet bench --kubeconfig ~/.kube/config --context test
   duet bench compare out/20260101-100000 out/20260101-110000
   duet bench gate out/20260101-110000`,
 	}
@@ -49,40 +65,139 @@ The scenarios, each with its loop and the shortest profile that has it:
 		if len(args) > 0 {
 			return unknown(cmd, args)
 		}
-		var err error
-		if options.Bench, err = scenario.ProfileNamed(profile); err != nil {
-			return usagef(cmd, "%w", err)
-		}
-		if options.Arms, err = lineup.Named(arms...); err != nil {
-			return usagef(cmd, "%w", err)
-		}
-		if options.Scenarios, err = scenario.Named(scenarios...); err != nil {
-			return usagef(cmd, "%w", err)
-		}
-		if len(scenarios) == 0 {
-			options.Scenarios = options.Bench.Scenarios()
-		}
-		options.Flags = map[string]string{
-			"profile": profile, "seed": strconv.FormatUint(options.Seed, 10), "arm": strings.Join(arms, ","),
-			"scenario": strings.Join(scenarios, ","),
-		}
-		options.Command = fmt.Sprintf("duet bench --profile %s --seed %d --arm %s --scenario %s", profile, options.Seed,
-			strings.Join(arms, ","), strings.Join(namesOf(options.Scenarios), ","))
-		run, dir, err := compare.Run(cmd.Context(), options)
-		if dir == "" {
-			return err
-		}
-		return errors.Join(err, report.Summary(streams.Out, run, report.PathsIn(dir)))
+		return b.run(cmd)
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&profile, "profile", "quick", "how much to measure: "+benchProfiles())
-	flags.StringSliceVar(&arms, "arm", lineup.Default(), "what to measure (repeatable)")
-	flags.StringSliceVar(&scenarios, "scenario", nil, "which operations (repeatable); those of the profile if not given")
-	flags.Uint64Var(&options.Seed, "seed", 1, "decides the objects and the order of the measurements")
-	flags.StringVar(&options.Out, "out", "out", "directory that gets a directory for the run")
-	flags.BoolVar(&options.Keep, "keep", false, "keep the control planes' data beside the report")
+	flags.StringVar(&b.profile, "profile", "quick", "how much to measure: "+benchProfiles())
+	flags.StringSliceVar(&b.arms, "arm", nil, "what to measure (repeatable); if not given "+strings.Join(lineup.Default(), ", ")+
+		", and on a cluster all that there are")
+	flags.StringSliceVar(&b.scenarios, "scenario", nil, "which operations (repeatable); those of the profile if not given")
+	flags.Uint64Var(&b.options.Seed, "seed", 1, "decides the objects and the order of the measurements")
+	flags.StringVar(&b.options.Out, "out", "out", "directory that gets a directory for the run")
+	flags.BoolVar(&b.options.Traces, "traces", true,
+		"follow single requests through the servers afterwards, on control planes of their own, to say where their time goes")
+	flags.BoolVar(&b.options.Keep, "keep", false, "keep the control planes' data beside the report")
+	flags.StringVar(&b.resume, "resume", "", "directory of an interrupted run that is to go on")
+	flags.StringVar(&b.kubeconfig, "kubeconfig", "", "measure the cluster of this kubeconfig, and start nothing")
+	flags.StringVar(&b.context, "context", "", "context in the kubeconfig")
+	flags.StringVar(&b.formProfile, "form-profile", "", "profile of the form on a cluster that no record of Duet's says it of")
 	cmd.AddCommand(newBenchCompareCommand(streams), newBenchGateCommand(streams))
 	return cmd
+}
+
+func (b *benchCommand) run(cmd *cobra.Command) error {
+	if err := b.restore(cmd); err != nil {
+		return err
+	}
+	if err := b.complete(cmd); err != nil {
+		return err
+	}
+	var run report.Run
+	var dir string
+	var err error
+	if b.kubeconfig == "" {
+		run, dir, err = compare.Run(cmd.Context(), b.options)
+	} else {
+		run, dir, err = b.measureCluster(cmd)
+	}
+	if dir == "" {
+		return err
+	}
+	err = errors.Join(err, report.Summary(b.streams.Out, run, report.PathsIn(dir)))
+	if run.Bench != nil && run.Bench.Interrupted {
+		fmt.Fprintf(b.streams.ErrOut, "The run is not complete. To go on with it: duet bench --resume %s\n", quote(dir))
+	}
+	return err
+}
+
+// complete reads what the flags name, and refuses flags that do not fit together, before anything is started.
+func (b *benchCommand) complete(cmd *cobra.Command) error {
+	cluster := b.kubeconfig != ""
+	switch flags := cmd.Flags(); {
+	case !cluster && (b.context != "" || b.formProfile != ""):
+		return usagef(cmd, "--context and --form-profile are about a cluster: give its --kubeconfig")
+	case cluster && (b.options.Keep || flags.Changed("traces") && b.options.Traces):
+		return usagef(cmd, "--keep and --traces are about control planes that are started for this: leave them out")
+	}
+	if !cluster && len(b.arms) == 0 {
+		b.arms = lineup.Default()
+	}
+	var err error
+	if b.options.Bench, err = scenario.ProfileNamed(b.profile); err != nil {
+		return usagef(cmd, "%w", err)
+	}
+	if b.options.Arms, err = lineup.Named(b.arms...); err != nil {
+		return usagef(cmd, "%w", err)
+	}
+	if b.options.Scenarios, err = scenario.Named(b.scenarios...); err != nil {
+		return usagef(cmd, "%w", err)
+	}
+	if len(b.scenarios) == 0 {
+		b.options.Scenarios = b.options.Bench.Scenarios()
+	}
+	b.options.Traces = b.options.Traces && !cluster
+	b.describe()
+	return nil
+}
+
+// describe puts into the run card what repeats the run, in full: a later version may have other defaults.
+func (b *benchCommand) describe() {
+	b.options.Flags = map[string]string{
+		"profile": b.profile, "seed": strconv.FormatUint(b.options.Seed, 10), "arm": strings.Join(b.arms, ","),
+		"scenario": strings.Join(namesOf(b.options.Scenarios), ","), "traces": strconv.FormatBool(b.options.Traces),
+	}
+	for name, value := range map[string]string{
+		"kubeconfig": b.kubeconfig, "context": b.context, "form-profile": b.formProfile,
+	} {
+		if value != "" {
+			b.options.Flags[name] = value
+		}
+	}
+	command := []string{"duet bench"}
+	for _, name := range []string{"profile", "seed", "arm", "scenario", "traces", "kubeconfig", "context", "form-profile"} {
+		if value := b.options.Flags[name]; value != "" {
+			command = append(command, "--"+name+"="+quote(value))
+		}
+	}
+	b.options.Command = strings.Join(command, " ")
+}
+
+// restore reads the run that is to go on, and takes the flags that were not given from it. Those that were given and
+// differ are refused with the rest of the run card.
+func (b *benchCommand) restore(cmd *cobra.Command) error {
+	if b.resume == "" {
+		return nil
+	}
+	run, err := readRun(b.resume)
+	if err != nil {
+		return err
+	}
+	switch {
+	case run.Bench == nil || len(run.Matrix) > 0:
+		return fmt.Errorf("could not go on with %s: it is not a run of duet bench", b.resume)
+	case !run.Bench.Interrupted:
+		return fmt.Errorf("could not go on with %s: it is complete. Start a new run with: %s", b.resume, run.Card.Command)
+	}
+	var failed error
+	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
+		if value, recorded := run.Card.Flags[flag.Name]; recorded && !flag.Changed && value != "" {
+			failed = errors.Join(failed, flag.Value.Set(value))
+		}
+	})
+	b.options.Resume = &compare.Interrupted{Run: run, Dir: runDir(b.resume)}
+	return failed
+}
+
+func (b *benchCommand) measureCluster(cmd *cobra.Command) (report.Run, string, error) {
+	config, err := clusterConfig(b.kubeconfig, b.context)
+	if err != nil {
+		return report.Run{}, "", err
+	}
+	subject, err := matrix.OnCluster(cmd.Context(), config, forms, b.formProfile)
+	if err != nil {
+		return report.Run{}, "", fmt.Errorf("could not measure the cluster of %s: %w", b.kubeconfig, err)
+	}
+	return compare.RunOnCluster(cmd.Context(), subject, b.arms, b.options)
 }
 
 func describeArms() string {
@@ -107,164 +222,4 @@ func namesOf(scenarios []scenario.Scenario) []string {
 		names = append(names, s.Name)
 	}
 	return names
-}
-
-func newBenchCompareCommand(streams genericiooptions.IOStreams) *cobra.Command {
-	output := newChoice("table", "json", "yaml")
-	cmd := &cobra.Command{
-		Use:   "compare OLD NEW",
-		Short: "Say which claims two runs share, and which ratios moved by more than chance",
-		Long: `Hold two runs against each other. Each run has compared its arms round by round; what is compared here is what came of
-it: whether both make the same claim, and whether the intervals of a ratio still meet. Times are not compared: those of
-two runs differ by whatever the machine did.`,
-		Example: `  duet bench compare out/20260101-100000 out/20260101-110000`,
-		Args:    arguments("OLD", "NEW"),
-		RunE: func(_ *cobra.Command, args []string) error {
-			var runs [2]*report.Bench
-			for i, path := range args {
-				run, err := readRun(path)
-				if err != nil {
-					return err
-				}
-				if run.Bench == nil {
-					return fmt.Errorf("%s has no benchmark", path)
-				}
-				runs[i] = run.Bench
-			}
-			all := report.Agreements(runs[0], runs[1])
-			if output.value != "table" {
-				return printEncoded(streams.Out, all, output.value)
-			}
-			return report.WriteAgreements(streams.Out, all)
-		},
-	}
-	cmd.Flags().VarP(output, "output", "o", "how to print")
-	return cmd
-}
-
-// errMissed ends `duet bench gate` with a code of its own, so that CI can tell a missed goal from a failure.
-var errMissed = errors.New("goals were missed")
-
-func newBenchGateCommand(streams genericiooptions.IOStreams) *cobra.Command {
-	output := newChoice("table", "json", "yaml")
-	cmd := &cobra.Command{
-		Use:   "gate RUN [GOALS]",
-		Short: "Hold a run against goals",
-		Long: fmt.Sprintf(`Hold a run against goals. Without a file, the goals are Duet's own, bench/goals.yaml. A ratio has to keep its bound with
-the whole of its interval; what the run did not measure is listed and counts as neither.
-
-The exit code is %d when a goal was missed.`, exitMissed),
-		Example: `  duet bench gate out/20260101-100000
-  duet bench gate out/20260101-100000 my-goals.yaml -o json`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 2 {
-				return nil
-			}
-			return arguments("RUN")(cmd, args)
-		},
-		RunE: func(_ *cobra.Command, args []string) error {
-			file := bench.DefaultGoals
-			if len(args) == 2 {
-				var err error
-				if file, err = os.ReadFile(args[1]); err != nil {
-					return fmt.Errorf("could not read the goals: %w", err)
-				}
-			}
-			goals, err := bench.ReadGoals(file)
-			if err != nil {
-				return err
-			}
-			run, err := readRun(args[0])
-			if err != nil {
-				return err
-			}
-			if run.Bench == nil {
-				return fmt.Errorf("%s has no benchmark", args[0])
-			}
-			outcomes := bench.Gate(run.Bench, goals)
-			if output.value != "table" {
-				err = printEncoded(streams.Out, outcomes, output.value)
-			} else {
-				err = printOutcomes(streams.Out, outcomes)
-			}
-			if err != nil {
-				return err
-			}
-			for _, outcome := range outcomes {
-				if outcome.Standing == bench.Missed {
-					return errMissed
-				}
-			}
-			return nil
-		},
-	}
-	cmd.Flags().VarP(output, "output", "o", "how to print")
-	return cmd
-}
-
-func printOutcomes(out io.Writer, outcomes []bench.Outcome) error {
-	table := printers.GetNewTabWriter(out)
-	fmt.Fprintln(table, "GOAL\tSTANDING\tBOUND\tVALUE\tFROM")
-	counts := map[bench.Standing]int{}
-	for _, o := range outcomes {
-		counts[o.Standing]++
-		value := "–"
-		if o.Standing != bench.NotMeasured {
-			value = fmt.Sprintf("%.3g", o.Value)
-		}
-		fmt.Fprintf(table, "%s\t%s\t%.3g\t%s\t%s\n", o.Goal.Name, o.Standing, o.Goal.Bound(), value, o.Detail)
-	}
-	if err := table.Flush(); err != nil {
-		return fmt.Errorf("could not write the table: %w", err)
-	}
-	_, err := fmt.Fprintf(out, "\n%d met, %d missed, %d not measured\n", counts[bench.Met], counts[bench.Missed], counts[bench.NotMeasured])
-	return err
-}
-
-func newReportCommand(streams genericiooptions.IOStreams) *cobra.Command {
-	return &cobra.Command{
-		Use:     "report RUN",
-		GroupID: groupComparison,
-		Short:   "Write the reports of a finished run again, from its data",
-		Long: `Write every file of a run's report again from its results.json, with what this version of Duet makes of the data: the
-statistics are computed anew from the rows. RUN is the run's directory, or its results.json.`,
-		Example: `  duet report out/20260101-100000`,
-		Args:    arguments("RUN"),
-		RunE: func(_ *cobra.Command, args []string) error {
-			run, err := readRun(args[0])
-			if err != nil {
-				return err
-			}
-			if run.Bench != nil {
-				bench.Analyse(run.Bench)
-			}
-			dir := runDir(args[0])
-			if err := report.Write(dir, run); err != nil {
-				return err
-			}
-			return report.Summary(streams.Out, run, report.PathsIn(dir))
-		},
-	}
-}
-
-// readRun reads the data of a run, by its directory or its file.
-func readRun(path string) (report.Run, error) {
-	file, err := os.Open(report.PathsIn(runDir(path)).JSON)
-	if err != nil {
-		return report.Run{}, fmt.Errorf("could not read the run: %w", err)
-	}
-	defer file.Close()
-	run, err := report.ReadJSON(file)
-	if err != nil {
-		return report.Run{}, fmt.Errorf("%s: %w", path, err)
-	}
-	return run, nil
-}
-
-// runDir is the directory of a run.
-func runDir(path string) string {
-	if filepath.Base(path) == filepath.Base(report.PathsIn("").JSON) {
-		return filepath.Dir(path)
-	}
-	return path
 }

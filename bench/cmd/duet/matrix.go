@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/cli-runtime/pkg/printers"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/duet-api/duet/bench/matrix"
 	"github.com/duet-api/duet/bench/report"
@@ -192,14 +191,13 @@ func (m *matrixCommand) subjects(cmd *cobra.Command) ([]*behaviour.Subject, erro
 	}
 	var subjects []*behaviour.Subject
 	for i, path := range m.kubeconfig {
-		overrides := &clientcmd.ConfigOverrides{}
+		var context string
 		if i < len(m.contexts) {
-			overrides.CurrentContext = m.contexts[i]
+			context = m.contexts[i]
 		}
-		config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(
-			&clientcmd.ClientConfigLoadingRules{ExplicitPath: path}, overrides).ClientConfig()
+		config, err := clusterConfig(path, context)
 		if err != nil {
-			return nil, fmt.Errorf("could not use the kubeconfig %s: %w", path, err)
+			return nil, err
 		}
 		subject, err := matrix.OnCluster(cmd.Context(), config, forms, m.profile)
 		if err != nil {
