@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/duet-api/duet/shared/controlplane"
@@ -56,13 +55,10 @@ func (r *Receiver) Settings(dir string) (Settings, error) {
 	return Settings{
 		EtcdArgs: storage, APIServerArgs: front,
 		Amend: func(spec process.Spec) process.Spec {
-			has := func(flag string) bool {
-				return slices.ContainsFunc(spec.Args, func(arg string) bool { return strings.HasPrefix(arg, "--"+flag+"=") })
-			}
 			switch {
-			case has("etcd-servers"):
+			case spec.Flag("etcd-servers") != "":
 				spec.Args = append(spec.Args, own...)
-			case has("listen-client-urls"):
+			case spec.Flag("listen-client-urls") != "":
 				spec.Args = append(spec.Args, storage...)
 			}
 			return spec

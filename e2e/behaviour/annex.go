@@ -72,9 +72,9 @@ func (s *Site) openAnnex(ctx context.Context, wanted setting) error {
 		},
 		func(spec process.Spec) process.Spec {
 			switch {
-			case flagOf(spec, "etcd-servers") != "":
+			case spec.Flag("etcd-servers") != "":
 				spec.Args = append(spec.Args, serverArgs...)
-			case flagOf(spec, "listen-client-urls") != "":
+			case spec.Flag("listen-client-urls") != "":
 				spec.Args = append(spec.Args, wanted.etcdArgs...)
 			}
 			return spec

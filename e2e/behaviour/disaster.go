@@ -111,7 +111,7 @@ func (s *Site) snapshot(ctx context.Context, dir string) (restore func(context.C
 	if err != nil {
 		return nil, err
 	}
-	data := flagOf(etcd.Spec, "data-dir")
+	data := etcd.Spec.Flag("data-dir")
 	if err := runner.Pause(ctx, controlplane.Etcd); err != nil {
 		return nil, err
 	}

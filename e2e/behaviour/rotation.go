@@ -83,7 +83,7 @@ func rotateServing(ctx context.Context, b *backend) error {
 	if err != nil {
 		return err
 	}
-	certFile, keyFile := flagOf(status.Spec, "tls-cert-file"), flagOf(status.Spec, "tls-private-key-file")
+	certFile, keyFile := status.Spec.Flag("tls-cert-file"), status.Spec.Flag("tls-private-key-file")
 	for _, file := range []string{certFile, keyFile} {
 		content, err := os.ReadFile(file)
 		if err != nil {

@@ -43,7 +43,7 @@ func (s *Subject) servers(ctx context.Context) ([]server, error) {
 		case status.Spec.Name == controlplane.APIServer:
 			front := server{Status: status, reach: rest.AnonymousClientConfig(s.Site.Config())}
 			found = append([]server{front}, found...)
-		case forwarded && flagOf(status.Spec, "secure-port") == strconv.FormatInt(port, 10):
+		case forwarded && status.Spec.Flag("secure-port") == strconv.FormatInt(port, 10):
 			reach, err := reachOf(registration, port)
 			if err != nil {
 				return nil, err
@@ -94,17 +94,7 @@ func (s *Subject) storing(ctx context.Context) (server, error) {
 func (v server) name() string { return v.Spec.Name }
 
 // flag is the value that the server was started with.
-func (v server) flag(name string) string { return flagOf(v.Spec, name) }
-
-// flagOf is the last value of a flag in a process's arguments, as the flag packages take it.
-func flagOf(spec process.Spec, name string) (value string) {
-	for _, arg := range spec.Args {
-		if text, is := strings.CutPrefix(arg, "--"+name+"="); is {
-			value = text
-		}
-	}
-	return value
-}
+func (v server) flag(name string) string { return v.Spec.Flag(name) }
 
 // as is a client of the server's own port, with the credentials and the recorder of a configuration.
 func (v server) as(credentials *rest.Config) (*wire.Client, error) {

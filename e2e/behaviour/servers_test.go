@@ -4,21 +4,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 	tracev1 "go.opentelemetry.io/proto/otlp/trace/v1"
-
-	"github.com/duet-api/duet/shared/process"
 )
-
-func TestFlagOfIsTheLastValue(t *testing.T) {
-	spec := process.Spec{Args: []string{"--a=1", "--ab=2", "--a=3=4"}}
-	got := []string{flagOf(spec, "a"), flagOf(spec, "ab"), flagOf(spec, "b")}
-	if diff := cmp.Diff([]string{"3=4", "2", ""}, got); diff != "" {
-		t.Errorf("unexpected values (-want +got):\n%s", diff)
-	}
-}
 
 func TestEncoding(t *testing.T) {
 	for value, want := range map[string]string{

@@ -215,11 +215,11 @@ func secretsInEtcd(ctx context.Context, s *Subject) (Observation, error) {
 	}
 	var readers []string
 	for _, status := range statuses {
-		certFile := flagOf(status.Spec, "etcd-certfile")
+		certFile := status.Spec.Flag("etcd-certfile")
 		if certFile == "" || slices.Contains(readers, status.Spec.Name) {
 			continue
 		}
-		etcd, err := dialEtcd(cluster.URL, cluster.CAFile, certFile, flagOf(status.Spec, "etcd-keyfile"))
+		etcd, err := dialEtcd(cluster.URL, cluster.CAFile, certFile, status.Spec.Flag("etcd-keyfile"))
 		if err != nil {
 			return Observation{}, err
 		}

@@ -24,6 +24,17 @@ type Spec struct {
 	Dir string `json:"dir,omitempty"`
 }
 
+// Flag is the value of a flag in the arguments, given as --name=value: the last one, as the flag packages take it. It is
+// empty where there is none.
+func (s Spec) Flag(name string) (value string) {
+	for _, arg := range s.Args {
+		if text, is := strings.CutPrefix(arg, "--"+name+"="); is {
+			value = text
+		}
+	}
+	return value
+}
+
 // Equal says whether both specs run the same program in the same way.
 func (s Spec) Equal(o Spec) bool {
 	return s.Name == o.Name && s.Path == o.Path && s.Dir == o.Dir && slices.Equal(s.Args, o.Args) && slices.Equal(s.Env, o.Env)
