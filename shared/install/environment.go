@@ -137,6 +137,9 @@ func (e *Environment) ServingFiles(name string, hosts ...string) (certFile, keyF
 	return certFile, keyFile, e.ca.Bundle(), err
 }
 
+// ServingCA is the authority of all serving certificates that the environment issues, as a bundle.
+func (e *Environment) ServingCA() []byte { return e.ca.Bundle() }
+
 // Port is a process's port: free when it was first asked for, the same from then on.
 func (e *Environment) Port(name string) (int, error) {
 	file := filepath.Join(e.dir, "ports.json")
