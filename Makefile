@@ -81,6 +81,10 @@ test-race: ## Run every test under the race detector
 test-mysql: ## Run the tests on real servers: needs mysqld or mariadbd on PATH
 	shared/hack/test.sh mysql
 
+.PHONY: test-switch
+test-switch: ## Switch a live API under full load, with all strategies and faults (about an hour)
+	shared/hack/test.sh switch
+
 .PHONY: clean
 clean: ## Remove bin/ and out/ (cached control plane binaries stay)
 	rm -rf $(BIN) out

@@ -28,7 +28,7 @@ func (l *load) finish(ctx context.Context, options consistency.Options) *consist
 	last := l.sentinel(ctx)
 	settling, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
-	Expect(l.recorder.Settle(settling, "", last)).To(Succeed(), l.recorder.Behind(last))
+	Expect(l.recorder.Settle(settling, l.store, last)).To(Succeed(), l.recorder.Behind(last))
 	for informer, scope := range l.informers {
 		Eventually(informer.Cached).WithContext(ctx).WithPolling(time.Second).
 			Should(WithTransform(func(cached map[consistency.Object]int64) []string {
@@ -41,7 +41,8 @@ func (l *load) finish(ctx context.Context, options consistency.Options) *consist
 
 	By("judging")
 	began := time.Now()
-	verdict := consistency.Check(l.recorder.History(), options)
+	l.history = l.recorder.History()
+	verdict := consistency.Check(l.history, options)
 	AddReportEntry("verdict", fmt.Sprintf("%s(judged in %s)", verdict.Text(), time.Since(began).Round(time.Millisecond)))
 	Expect(verdict.Clean()).To(BeTrue(), verdict.Text())
 	Expect(verdict.Counts.Watches).To(Equal(*watches))

@@ -37,7 +37,7 @@ const requestTimeout = 70 * time.Second
 
 // load is everything that goes on while a form is switched, and the record of it.
 type load struct {
-	population
+	*population
 	site     *behaviour.Site
 	recorder *consistency.Recorder
 	wire     *wire.Client
@@ -47,18 +47,24 @@ type load struct {
 	churn     churn
 	before    map[string]identity
 	informers map[*consistency.Informer]consistency.Scope
+	// history is what finish has judged.
+	history consistency.History
+	// followed is set once the store that only one form has is listened to.
+	followed bool
+	// store that is written to, as the record calls it.
+	store string
 	// working and watching end with their cancel functions.
 	working, watching         sync.WaitGroup
 	stopWorking, stopWatching context.CancelFunc
 }
 
-// start populates the site and puts it under load. It returns when every watch is open.
-func start(ctx context.Context, site *behaviour.Site) *load {
+// start populates the site, unless it is, and puts it under load. It returns when every watch is open.
+func start(ctx context.Context, site *behaviour.Site, there *population) *load {
 	GinkgoHelper()
 	scheme := runtime.NewScheme()
 	mysqlinstall.Install(scheme)
 	l := &load{
-		site: site, recorder: consistency.NewRecorder(), informers: map[*consistency.Informer]consistency.Scope{},
+		population: there, site: site, recorder: consistency.NewRecorder(), informers: map[*consistency.Informer]consistency.Scope{},
 		reader: consistency.Reader{
 			Decoder:     serializer.NewCodecFactory(scheme).UniversalDeserializer(),
 			StatusToken: consistency.ConditionToken(loadCondition),
@@ -70,7 +76,9 @@ func start(ctx context.Context, site *behaviour.Site) *load {
 	l.access, err = dynamic.NewForConfig(l.config())
 	Expect(err).NotTo(HaveOccurred())
 	l.follow(ctx, "", site.Plane.Etcd())
-	l.populate(ctx)
+	if len(l.objects) == 0 {
+		l.populate(ctx)
+	}
 	l.before = l.children(ctx)
 	l.watch(ctx)
 	l.work(ctx)

@@ -58,13 +58,17 @@ var _ = BeforeSuite(func() { binaries = suite.BuildPrograms("../..") })
 // patience is how long a spec may take: the largest run on a small machine.
 const patience = 40 * time.Minute
 
-var _ = Describe("Load", func() {
+// Who is accused of something by a load that nothing happens to cannot be accused of it in a switch.
+var _ = Describe("Load without a switch", func() {
+	if !*full {
+		return
+	}
 	for _, form := range suite.Forms {
 		Context("on "+form.Name(), Ordered, Label(form.Name()), func() {
 			place := open(form, "")
 
 			It("leaves nothing to complain of", SpecTimeout(patience), func(ctx context.Context) {
-				load := start(ctx, *place)
+				load := start(ctx, *place, &population{})
 				load.calm(ctx)
 				verdict := load.finish(ctx, strict)
 				Expect(verdict.Counts.Failures).To(BeZero())

@@ -18,7 +18,7 @@ import (
 func (l *load) switchTo(ctx context.Context, options switching.Options) *switching.Result {
 	GinkgoHelper()
 	By(fmt.Sprintf("switching to %s (%s)", options.To, options.Strategy))
-	result, err := switching.New(l.site.Installer, l.mark).Run(ctx, options)
+	result, err := l.switcher().Run(ctx, options)
 	Expect(err).NotTo(HaveOccurred())
 	var steps []string
 	for _, step := range result.Steps {
@@ -41,7 +41,7 @@ var _ = Describe("A switch of strategy shared", Ordered, Label("shared"), func()
 	place := open(suite.Forms[0], "")
 
 	It("is noticed by nobody, there and back", SpecTimeout(patience), func(ctx context.Context) {
-		load := start(ctx, *place)
+		load := start(ctx, *place, &population{})
 		for range *roundTrips {
 			for _, to := range []string{install.Aggregated, install.CRD} {
 				load.calm(ctx)

@@ -1,0 +1,102 @@
+package switching_test
+
+import (
+	"context"
+	"net/http"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/duet-api/duet/e2e/consistency"
+	"github.com/duet-api/duet/e2e/suite"
+	"github.com/duet-api/duet/shared/install"
+	"github.com/duet-api/duet/shared/switching"
+)
+
+// fenced tolerates that writes are refused, as the fence refuses them, and nothing else.
+var fenced = consistency.Options{Writes: consistency.Allowance{Codes: []int{http.StatusUnprocessableEntity}}}
+
+// dedicatedStore is the name of the etcd of the aggregated form in the record.
+const dedicatedStore = "dedicated"
+
+var _ = Describe("A switch of strategy dedicated", Ordered, Label("dedicated"), func() {
+	if !*full {
+		return
+	}
+	place := open(suite.Forms[0], "")
+
+	It("refuses writes for a while, and is noticed by nobody else, there and back", SpecTimeout(patience),
+		func(ctx context.Context) {
+			load := start(ctx, *place, &population{})
+			for range *roundTrips {
+				for _, to := range []string{install.Aggregated, install.CRD} {
+					load.calm(ctx)
+					load.copyTo(ctx, to)
+				}
+			}
+			load.calm(ctx)
+			verdict := load.finish(ctx, fenced)
+			Expect(verdict.Counts.ReadsRefused).To(BeZero())
+			load.refusedWhileFenced()
+		})
+})
+
+// copyTo switches in two runs, so that the oracle of a store is there before the store is served from.
+func (l *load) copyTo(ctx context.Context, to string) {
+	GinkgoHelper()
+	options := switching.Options{To: to, Strategy: switching.Dedicated, Until: switching.Import}
+	l.switchTo(ctx, options)
+	l.store = ""
+	if to == install.Aggregated {
+		l.store = dedicatedStore
+		l.followDedicated(ctx)
+	}
+	options.Until = ""
+	windows := l.switchTo(ctx, options).Windows
+	Expect(windows.ReadRefused.Duration).To(BeZero(), "its canary's reads were refused")
+}
+
+// followDedicated listens to the etcd that only the aggregated form has.
+func (l *load) followDedicated(ctx context.Context) {
+	GinkgoHelper()
+	if l.followed {
+		return
+	}
+	l.followed = true
+	form, err := suite.Forms.Named(install.Aggregated)
+	Expect(err).NotTo(HaveOccurred())
+	for _, profile := range form.Profiles() {
+		if form.Storage(profile) == install.DedicatedEtcd {
+			plan, err := l.site.Installer.Env.Plan(ctx, form, profile)
+			Expect(err).NotTo(HaveOccurred())
+			l.follow(ctx, dedicatedStore, plan.Etcd)
+		}
+	}
+}
+
+// refusedWhileFenced makes sure that writes were refused between the beginning of a fence and the end of its switch only.
+func (l *load) refusedWhileFenced() {
+	GinkgoHelper()
+	refused := 0
+	for _, operation := range l.history.Operations {
+		if operation.Answer.Code != http.StatusUnprocessableEntity {
+			continue
+		}
+		refused++
+		up := false
+		for _, mark := range l.history.Marks {
+			if mark.At > operation.Return {
+				break
+			}
+			switch mark.Text {
+			case string(switching.Fence):
+				up = true
+			case string(switching.Confirm):
+				// The fence was lowered before, and the answer may have been under way.
+				up = mark.At > operation.Call
+			}
+		}
+		Expect(up).To(BeTrue(), "refused without a fence: %s", operation)
+	}
+	Expect(refused).To(BeNumerically(">", 0), "no write met the fence")
+}

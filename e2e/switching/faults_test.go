@@ -1,0 +1,202 @@
+package switching_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/duet-api/duet/e2e/behaviour"
+	"github.com/duet-api/duet/e2e/consistency"
+	"github.com/duet-api/duet/e2e/suite"
+	"github.com/duet-api/duet/shared/controlplane"
+	"github.com/duet-api/duet/shared/install"
+	"github.com/duet-api/duet/shared/process"
+	"github.com/duet-api/duet/shared/switching"
+)
+
+// disturbed is what may fail while servers are killed. Nothing may be lost, and nothing that exists may be not found.
+var disturbed = consistency.Options{
+	Reads: outage, Writes: outage, Streams: []int{http.StatusInternalServerError, http.StatusServiceUnavailable},
+}
+
+var outage = consistency.Allowance{Codes: []int{
+	consistency.NoAnswer, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable,
+	http.StatusGatewayTimeout,
+}}
+
+// duet is the victim that is the program which switches. Its others are processes of the control plane.
+const duet = "duet"
+
+// victims of kill -9. A webhook server or an aggregated server is there in some of the steps only.
+var victims = []string{duet, controlplane.Etcd, controlplane.APIServer, "duet-apiserver", "crd-webhook"}
+
+// Each victim is killed in every step of a switch there and of one back, and started again. The switch goes on by itself,
+// or is run again.
+var _ = Describe("A switch of strategy shared, with kill -9", Ordered, Label("faults"), func() {
+	if !*full {
+		return
+	}
+	var site *behaviour.Site
+	there := &population{}
+
+	BeforeAll(func(ctx context.Context) { site = supervised(ctx) })
+	JustAfterEach(func(ctx context.Context) {
+		if CurrentSpecReport().Failed() {
+			suite.ShowLogs(ctx, site)
+		}
+	})
+
+	for _, victim := range victims {
+		It("of "+victim+" in each step comes to its end, and loses nothing", Label(victim), SpecTimeout(patience),
+			func(ctx context.Context) {
+				load := start(ctx, site, there)
+				var table []string
+				for _, step := range switching.Steps() {
+					for _, to := range []string{install.Aggregated, install.CRD} {
+						outcome := load.switchWithout(ctx, victim, step, to)
+						table = append(table, fmt.Sprintf("%-9s to %-10s  %s", step, to, outcome))
+					}
+				}
+				AddReportEntry("kill -9 of "+victim, strings.Join(table, "\n"))
+				load.finish(ctx, disturbed)
+				Expect(install.Serves(ctx, load.config(), load.site.Form.Versions(load.site.Profile)...)).To(Succeed())
+			})
+	}
+})
+
+// beDismissed matches the error about a process that the switch itself has stopped meanwhile.
+var beDismissed = WithTransform(func(err error) bool {
+	var unknown *process.UnknownError
+	return errors.As(err, &unknown)
+}, BeTrue())
+
+// supervised is a control plane with a form, which duet finds as one of its own: it is asked at its socket.
+func supervised(ctx context.Context) *behaviour.Site {
+	GinkgoHelper()
+	By("building duet")
+	build := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(binaries, duet), "../../bench/cmd/duet")
+	build.Stdout, build.Stderr = GinkgoWriter, GinkgoWriter
+	Expect(build.Run()).To(Succeed())
+
+	dir := GinkgoT().TempDir()
+	supervisor, err := process.NewSupervisor(dir)
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(supervisor.Close)
+	socket := process.SocketPath(dir)
+	listener, err := process.Listen(socket)
+	Expect(err).NotTo(HaveOccurred())
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var server sync.WaitGroup
+	server.Go(func() {
+		defer GinkgoRecover()
+		Expect((&process.Server{Runner: supervisor, Shutdown: stop}).Serve(serving, listener)).To(Succeed())
+	})
+	DeferCleanup(func() {
+		stop()
+		server.Wait()
+	})
+	site, err := behaviour.StartSite(ctx, behaviour.SiteOptions{
+		Form: suite.Forms[0], Forms: suite.Forms, Binaries: binaries,
+		Plane: controlplane.Options{
+			Name: "faults", Dir: dir, Out: GinkgoWriter, Runner: process.NewClient(socket),
+		},
+		Progress: func(format string, args ...any) { By(fmt.Sprintf(format, args...)) },
+	})
+	Expect(err).NotTo(HaveOccurred())
+	Expect(site.Install(ctx)).To(Succeed())
+	return site
+}
+
+// switchWithout switches, kills a victim when a step begins, and goes on until the switch is done. It says how it went.
+func (l *load) switchWithout(ctx context.Context, victim string, step switching.Step, to string) string {
+	GinkgoHelper()
+	By(fmt.Sprintf("switching to %s, with kill -9 of %s in %s", to, victim, step))
+	killed, err := l.firstRun(ctx, victim, step, to)
+	if !killed {
+		Expect(err).NotTo(HaveOccurred())
+		return victim + " does not run then"
+	}
+	if err == nil {
+		return "killed; the run came to its end"
+	}
+	l.mark("the run ended: %v", err)
+	runs := 1
+	Eventually(func(ctx context.Context) error {
+		runs++
+		_, err := l.switcher().Run(ctx, switching.Options{To: to, Strategy: switching.Shared})
+		return err
+	}).WithContext(ctx).WithTimeout(patience / 4).WithPolling(time.Second).Should(Succeed())
+	return fmt.Sprintf("killed; run %d came to its end", runs)
+}
+
+// firstRun says whether the victim was there to be killed, and how the run that it was killed in ended.
+func (l *load) firstRun(ctx context.Context, victim string, step switching.Step, to string) (killed bool, err error) {
+	GinkgoHelper()
+	if victim == duet {
+		return true, l.killedRun(ctx, step, to)
+	}
+	var killing sync.WaitGroup
+	began := func() {
+		status, err := process.Find(ctx, l.runner(), victim)
+		if killed = err == nil && status.State == process.Running; !killed {
+			return
+		}
+		// In the middle of what the step does, and not before it begins.
+		killing.Go(func() {
+			defer GinkgoRecover()
+			l.mark("kill -9 of %s", victim)
+			Expect(l.runner().Kill(ctx, victim)).To(Or(Succeed(), beDismissed))
+			Expect(l.runner().Restart(ctx, victim)).To(Or(Succeed(), beDismissed))
+		})
+	}
+	progress := func(format string, args ...any) {
+		l.mark(format, args...)
+		if fmt.Sprintf(format, args...) == string(step) {
+			began()
+		}
+	}
+	_, err = switching.New(l.site.Installer, progress).Run(ctx, switching.Options{To: to, Strategy: switching.Shared})
+	killing.Wait()
+	return killed, err
+}
+
+// killedRun runs the program and kills it when it says that it begins a step. Its error is that it was killed.
+func (l *load) killedRun(ctx context.Context, step switching.Step, to string) error {
+	GinkgoHelper()
+	run := exec.CommandContext(ctx, filepath.Join(binaries, duet), "switch", "--dir", l.site.Plane.Dir(),
+		"--to", to, "--strategy", string(switching.Shared))
+	progress, err := run.StderrPipe()
+	Expect(err).NotTo(HaveOccurred())
+	Expect(run.Start()).To(Succeed())
+	lines := bufio.NewScanner(progress)
+	for lines.Scan() {
+		l.mark("%s", lines.Text())
+		if lines.Text() == string(step) {
+			l.mark("kill -9 of %s", duet)
+			Expect(run.Process.Kill()).To(Succeed())
+			break
+		}
+	}
+	_, err = io.Copy(GinkgoWriter, progress)
+	Expect(err).NotTo(HaveOccurred())
+	err = run.Wait()
+	var exit *exec.ExitError
+	Expect(errors.As(err, &exit)).To(BeTrue(), "it was to be killed: %v", err)
+	Expect(exit.ExitCode()).To(Equal(-1), "it ended by itself")
+	return err
+}
+
+func (l *load) runner() process.Runner { return l.site.Plane.Runner() }
+
+func (l *load) switcher() *switching.Switcher { return switching.New(l.site.Installer, l.mark) }
