@@ -129,7 +129,7 @@ func summarise(b *report.Bench, s report.Scenario, a report.Arm) report.ArmSumma
 	}
 	rows := rowsOf(b, s.Name, a.Name)
 	pooled := load.NewHistogram()
-	var rates []float64
+	var rates, sent, received []float64
 	var attempts int64
 	cpu := map[string]time.Duration{}
 	for _, row := range rows {
@@ -143,6 +143,10 @@ func summarise(b *report.Bench, s report.Scenario, a report.Arm) report.ArmSumma
 			out.Errors[reason] += n
 		}
 		attempts += row.Attempts
+		if row.Wire != nil && row.Attempts > 0 {
+			sent = append(sent, float64(row.Wire.Sent)/float64(row.Attempts))
+			received = append(received, float64(row.Wire.Received)/float64(row.Attempts))
+		}
 		for name, usage := range row.Usage {
 			if serves(name, a.Plane) || name == measure.Generator {
 				cpu[name] += usage.CPU
@@ -155,7 +159,7 @@ func summarise(b *report.Bench, s report.Scenario, a report.Arm) report.ArmSumma
 		use.CPUPerOperation = float64(used) / float64(max(attempts, 1))
 		out.Components[name] = use
 	}
-	out.PerSecond = stats.Of(rates)
+	out.PerSecond, out.Sent, out.Received = stats.Of(rates), stats.Of(sent), stats.Of(received)
 	out.Pooled = latency(pooled)
 	if blob, err := pooled.EncodeV2(); err == nil {
 		out.HDR = string(blob)

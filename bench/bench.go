@@ -33,6 +33,8 @@ type Options struct {
 	Seed uint64
 	// Usage reads the components' CPU time and memory; nil measures the load generator only.
 	Usage measure.Source
+	// Inspect reads what the servers say of themselves, outside of the measured cells; nil leaves that out.
+	Inspect measure.Inspector
 	// Resume is a run that was interrupted and is to go on: its rounds are kept, and what is missing is measured, in the
 	// order in which it would have been. Everything else has to be as it was.
 	Resume *report.Bench
@@ -42,7 +44,7 @@ type Options struct {
 
 // Progress says what Run is about to do.
 type Progress struct {
-	// Phase is "prepare", "warm up", "measure" or "clean up".
+	// Phase is "prepare", "warm up", "measure", "account" or "clean up".
 	Phase string
 	// Done cells of Total. In phases of unknown length Total is an upper bound, or 0.
 	Done, Total int
@@ -102,7 +104,7 @@ func Run(ctx context.Context, options Options) (_ *report.Bench, err error) {
 // round of the run, that is no error.
 func (r *runner) run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, r.close(ctx)) }()
-	for _, step := range []func(context.Context) error{r.prepare, r.warmUp, r.measure} {
+	for _, step := range []func(context.Context) error{r.prepare, r.warmUp, r.measure, r.account} {
 		if err := step(ctx); err != nil {
 			if ctx.Err() != nil && r.result.Rounds > 0 {
 				return nil
@@ -142,6 +144,7 @@ func withNamespaces(arms []*arm.Arm) []*arm.Arm {
 	out := make([]*arm.Arm, len(arms))
 	for i, original := range arms {
 		a := *original
+		a.Wire = &measure.Wire{}
 		if a.Namespace == "" {
 			a.Namespace = "duet-bench-" + suffix + "-" + a.Name
 		}
@@ -189,7 +192,7 @@ func (r *runner) prepare(ctx context.Context) error {
 			if !s.Fits(a) || r.subjects[i][s.Population] != nil {
 				continue
 			}
-			subject, err := r.populate(ctx, i, s.Population)
+			subject, err := r.weigh(ctx, i, s.Population)
 			if err != nil {
 				return err
 			}

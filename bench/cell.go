@@ -30,6 +30,7 @@ func (r *runner) cell(
 		return row, ctx.Err()
 	}
 	row.Started = settle()
+	wire := subject.Arm.Wire.Read()
 	before, err := r.usage(ctx)
 	if err != nil {
 		return row, errors.Join(err, stopped(stop))
@@ -45,6 +46,8 @@ func (r *runner) cell(
 	if err := fill(&row, result); err != nil {
 		return row, errors.Join(err, stopped(stop))
 	}
+	traffic := subject.Arm.Wire.Read().Since(wire)
+	row.Wire = &traffic
 	row.Usage = map[string]report.Usage{}
 	for name, change := range measure.Between(before, after) {
 		row.Usage[name] = report.Usage{CPU: change.CPU, RSS: change.RSSBytes}

@@ -6,6 +6,10 @@ package arm
 import (
 	"context"
 	"fmt"
+	"net"
+	"time"
+
+	"github.com/duet-api/duet/bench/measure"
 )
 
 // Forms that an arm can have besides the names of Duet's implementations.
@@ -40,6 +44,17 @@ type Arm struct {
 	Namespace string
 	// Kind is the resource and its objects.
 	Kind *Kind
+	// Wire, unless it is nil, counts what passes through the arm's connections.
+	Wire *measure.Wire
+}
+
+// dialer opens the arm's connections.
+func (a *Arm) dialer() measure.DialFunc {
+	dial := (&net.Dialer{Timeout: RequestTimeout, KeepAlive: 30 * time.Second}).DialContext
+	if a.Wire == nil {
+		return dial
+	}
+	return a.Wire.Count(dial)
 }
 
 // Scratch is the namespace for objects that a scenario creates.

@@ -5,13 +5,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"path"
+	"slices"
 	"strconv"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/watch"
 )
@@ -35,7 +38,11 @@ type etcdClient struct {
 
 // Connect implements Target.
 func (e Etcd) Connect(a *Arm) (Client, error) {
-	client, err := clientv3.New(e.Config)
+	config := e.Config
+	dial := a.dialer()
+	config.DialOptions = append(slices.Clone(config.DialOptions), grpc.WithContextDialer(
+		func(ctx context.Context, address string) (net.Conn, error) { return dial(ctx, "tcp", address) }))
+	client, err := clientv3.New(config)
 	if err != nil {
 		return nil, fmt.Errorf("could not connect to etcd for arm %s: %w", a.Name, err)
 	}

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"time"
 
@@ -33,7 +32,7 @@ func (k Kubernetes) Connect(a *Arm) (Client, error) {
 	config.QPS = -1
 	config.RateLimiter = nil
 	// client-go caches transports by configuration; a dialer of one's own is what makes a configuration unique.
-	config.Dial = (&net.Dialer{Timeout: RequestTimeout, KeepAlive: 30 * time.Second}).DialContext
+	config.Dial = a.dialer()
 	client, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("could not make a client for arm %s: %w", a.Name, err)

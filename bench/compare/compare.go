@@ -147,7 +147,7 @@ func (c *comparison) bench(ctx context.Context) (*report.Bench, error) {
 	c.step("benchmark %q: %d arms, %d scenarios, %d rounds, about %s", c.Bench.Name, len(c.Arms), len(c.Scenarios), c.Bench.Rounds,
 		c.Bench.Duration(arms, c.Scenarios).Round(time.Second))
 	return bench.Run(ctx, bench.Options{
-		Arms: arms, Scenarios: c.Scenarios, Profile: c.Bench, Seed: c.Seed, Usage: c.usage, Progress: c.progress(),
+		Arms: arms, Scenarios: c.Scenarios, Profile: c.Bench, Seed: c.Seed, Usage: c.usage, Inspect: c.inspect, Progress: c.progress(),
 		Resume: c.earlier(),
 	})
 }

@@ -76,6 +76,10 @@ type Bench struct {
 	// Summaries and Comparisons follow from Rows.
 	Summaries   []ArmSummary `json:"summaries"`
 	Comparisons []Comparison `json:"comparisons"`
+	// Accounts are what the servers said of themselves in one more cell of each scenario and arm, which is not measured.
+	// Footprints are by how much they grew with an arm's population. Both are empty where nobody could ask them.
+	Accounts   []Account   `json:"accounts,omitempty"`
+	Footprints []Footprint `json:"footprints,omitempty"`
 	// Traces say where the time of a request goes; nil when no requests were followed.
 	Traces *trace.Result `json:"traces,omitempty"`
 	// Warnings are doubts about the whole benchmark.
@@ -150,6 +154,9 @@ type Row struct {
 	HDR string `json:"hdr"`
 	// Usage of each component during the cell, lead included.
 	Usage map[string]Usage `json:"usage,omitempty"`
+	// Wire is what passed through the arm's connections during the cell, lead included; nil in runs of versions that did not
+	// count it.
+	Wire *measure.Traffic `json:"wire,omitempty"`
 }
 
 // Latency has the percentiles of a distribution. With no operations all are 0.
@@ -172,6 +179,43 @@ type Usage struct {
 	RSS uint64 `json:"rss"`
 }
 
+// Account is what the servers of an arm did in one cell of a scenario.
+type Account struct {
+	Scenario string `json:"scenario"`
+	Arm      string `json:"arm"`
+	// Attempts counts all operations of the cell, Elapsed is its length without the lead.
+	Attempts   int64                       `json:"attempts"`
+	Elapsed    time.Duration               `json:"elapsed"`
+	Components map[string]ComponentAccount `json:"components"`
+}
+
+// ComponentAccount is what a process did in a cell, lead included. Its counters are those of the cell, its heap and
+// goroutines those at the end.
+type ComponentAccount struct {
+	measure.State
+	// CPU time of the process, garbage collection included.
+	CPU time.Duration `json:"cpu"`
+}
+
+// Footprint is by how much the servers of an arm grew when its population was created.
+type Footprint struct {
+	Arm string `json:"arm"`
+	// Objects that were created, PayloadBytes the size of each as the client sends it.
+	Objects      int               `json:"objects"`
+	PayloadBytes int               `json:"payloadBytes"`
+	Components   map[string]Growth `json:"components"`
+}
+
+// Growth of a process, in bytes. Negative numbers are noise that is larger than the growth.
+type Growth struct {
+	// Heap is live memory, after a garbage collection; 0 for processes that cannot be asked for one.
+	Heap int64 `json:"heap,omitempty"`
+	// RSS is resident memory, which a Go program keeps for a while after it needs it no more.
+	RSS int64 `json:"rss"`
+	// Storage is what is in use in the database of an etcd.
+	Storage int64 `json:"storage,omitempty"`
+}
+
 // ArmSummary is one arm in one scenario over all rounds.
 type ArmSummary struct {
 	Scenario string `json:"scenario"`
@@ -183,6 +227,10 @@ type ArmSummary struct {
 	PerSecond stats.Estimate `json:"perSecond"`
 	// CPU is the server processes' CPU time for one operation: the median over the rounds.
 	CPU stats.Estimate `json:"cpuPerOperation"`
+	// Sent and Received are the bytes on the wire for one operation, TLS included, seen from the client: medians over the
+	// rounds.
+	Sent     stats.Estimate `json:"sentPerOperation"`
+	Received stats.Estimate `json:"receivedPerOperation"`
 	// Components splits that by component, as means over all rounds; memory is that of the last round.
 	Components map[string]ComponentUse `json:"components,omitempty"`
 	// Pooled is the distribution of all rounds together, HDR the same as a blob.

@@ -1,0 +1,149 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/duet-api/duet/bench/arm"
+	"github.com/duet-api/duet/bench/measure"
+	"github.com/duet-api/duet/bench/report"
+	"github.com/duet-api/duet/bench/scenario"
+)
+
+// commit is the longest that etcd keeps a write before its database has it, and says so in its metrics.
+const commit = 150 * time.Millisecond
+
+// weigh populates an arm, and notes by how much its servers grew: live heap, resident memory, and the database. The
+// garbage of both moments is collected first, so that what is left is the objects and what a server keeps with them.
+func (r *runner) weigh(ctx context.Context, i int, population scenario.Population) (*scenario.Subject, error) {
+	a := r.Arms[i]
+	if r.Inspect == nil || a.Repeats != "" || a.Target.Can() < arm.Keep || r.weighed(a.Name, population) {
+		return r.populate(ctx, i, population)
+	}
+	before, memory, err := r.look(ctx, a.Plane)
+	if err != nil {
+		return nil, err
+	}
+	subject, err := r.populate(ctx, i, population)
+	if err != nil {
+		return nil, err
+	}
+	after, memoryAfter, err := r.look(ctx, a.Plane)
+	if err != nil {
+		subject.Close()
+		return nil, err
+	}
+	footprint := report.Footprint{
+		Arm: a.Name, Objects: population.Objects, PayloadBytes: population.Bytes, Components: map[string]report.Growth{},
+	}
+	for name, change := range measure.Between(memory, memoryAfter) {
+		if !serves(name, a.Plane) {
+			continue
+		}
+		growth := report.Growth{RSS: change.RSSDeltaBytes}
+		if then, found := before[name]; found {
+			growth.Heap = int64(after[name].HeapBytes) - int64(then.HeapBytes)
+			growth.Storage = int64(after[name].StorageBytes) - int64(then.StorageBytes)
+		}
+		footprint.Components[name] = growth
+	}
+	r.result.Footprints = append(r.result.Footprints, footprint)
+	return subject, nil
+}
+
+// weighed is whether an earlier part of the run has it.
+func (r *runner) weighed(arm string, population scenario.Population) bool {
+	for _, f := range r.result.Footprints {
+		if f.Arm == arm && f.Objects == population.Objects && f.PayloadBytes == population.Bytes {
+			return true
+		}
+	}
+	return false
+}
+
+// look at the processes of a control plane when nothing happens.
+func (r *runner) look(
+	ctx context.Context, plane string,
+) (map[string]measure.State, map[string]measure.Usage, error) {
+	select {
+	case <-time.After(commit):
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
+	states, err := r.Inspect(ctx, plane, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	usage, err := r.usage(ctx)
+	return states, usage, err
+}
+
+// account runs one more cell of each scenario on each arm, which is not measured, and asks the servers before and after
+// it what they did. Around a measured cell that would disturb: an API server takes longer to list its metrics than to
+// answer a request.
+func (r *runner) account(ctx context.Context) error {
+	if r.Inspect == nil {
+		return nil
+	}
+	for done, s := range r.Scenarios {
+		for i, a := range r.Arms {
+			if a.Repeats != "" || !s.Fits(a) || r.accounted(s.Name, a.Name) {
+				continue
+			}
+			r.Progress(Progress{Phase: "account", Done: done, Total: len(r.Scenarios), Arm: a.Name, Scenario: s.Name})
+			account, err := r.accountOf(ctx, s, r.subjects[i][s.Population])
+			if err != nil {
+				return fmt.Errorf("could not account for scenario %s on arm %s: %w", s.Name, a.Name, err)
+			}
+			r.result.Accounts = append(r.result.Accounts, account)
+		}
+	}
+	return nil
+}
+
+func (r *runner) accounted(scenario, arm string) bool {
+	for _, a := range r.result.Accounts {
+		if a.Scenario == scenario && a.Arm == arm {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *runner) accountOf(ctx context.Context, s scenario.Scenario, subject *scenario.Subject) (report.Account, error) {
+	before, err := r.states(ctx, subject.Arm.Plane)
+	if err != nil {
+		return report.Account{}, err
+	}
+	row, err := r.cell(ctx, s, subject, r.Profile.Rounds+1, r.Profile.Cell)
+	if err != nil {
+		return report.Account{}, err
+	}
+	after, err := r.states(ctx, subject.Arm.Plane)
+	if err != nil {
+		return report.Account{}, err
+	}
+	out := report.Account{
+		Scenario: s.Name, Arm: subject.Arm.Name, Attempts: row.Attempts, Elapsed: row.Elapsed,
+		Components: map[string]report.ComponentAccount{},
+	}
+	for name, state := range after {
+		if then, found := before[name]; found {
+			out.Components[name] = report.ComponentAccount{State: state.Since(then), CPU: row.Usage[name].CPU}
+		}
+	}
+	return out, nil
+}
+
+// states of the processes of a control plane, and of this one.
+func (r *runner) states(ctx context.Context, plane string) (map[string]measure.State, error) {
+	states, err := r.Inspect(ctx, plane, false)
+	if err != nil {
+		return nil, err
+	}
+	out := maps.Clone(states)
+	out[measure.Generator] = measure.SelfState()
+	return out, nil
+}
