@@ -42,6 +42,8 @@ type SwitchState struct {
 	Step     string `json:"step,omitempty"`
 	// Rollback: this switch takes another one back.
 	Rollback bool `json:"rollback,omitempty"`
+	// Raised is the revision after which the storage of the other form begins, where objects were copied.
+	Raised int64 `json:"raised,omitempty"`
 	// Since is when the phase or the step began.
 	Since metav1.Time `json:"since"`
 }

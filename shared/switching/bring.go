@@ -17,6 +17,11 @@ import (
 
 // bring starts what the other form needs, up to where nothing but the flip is missing. Nobody's requests go there yet.
 func (m *move) bring(ctx context.Context) error {
+	if m.strategy() == Dedicated {
+		if err := m.bringStorage(ctx); err != nil {
+			return err
+		}
+	}
 	if err := m.installer.Prepare(ctx, m.to.plan); err != nil {
 		return err
 	}
@@ -119,6 +124,11 @@ func (m *move) ready(ctx context.Context) error {
 
 // unprepare takes away what was brought.
 func (m *move) unprepare(ctx context.Context) error {
+	if len(m.to.definitions()) > 0 {
+		if err := m.installer.ParkObjects(ctx, m.to.form.Park(m.to.plan)); err != nil {
+			return err
+		}
+	}
 	if err := m.dismiss(ctx, m.to); err != nil {
 		return err
 	}

@@ -28,6 +28,8 @@ type situation struct {
 	last *install.SwitchState
 	// serving is the form that the cluster says serves, with the profile that it was installed with.
 	serving install.SwitchSide
+	// flipped: a version is answered by the form that the switch under way is to.
+	flipped bool
 	// foreign is somebody else's service behind the group.
 	foreign string
 }
@@ -39,7 +41,7 @@ func decide(forms install.Forms, now situation, options Options) (intent, instal
 			"a form nor a profile nor a strategy")
 	}
 	if now.last != nil && now.last.Phase == install.Switching {
-		return decideUnderWay(*now.last, options)
+		return decideUnderWay(*now.last, now.flipped, options)
 	}
 	if now.foreign != "" {
 		return nothing, install.SwitchState{}, refuse("service %s serves %s: Duet does not take a group away from somebody else",
@@ -76,17 +78,17 @@ func decide(forms install.Forms, now situation, options Options) (intent, instal
 	}, nil
 }
 
-// decideUnderWay goes on with a switch, or takes it back. Until the flip begins the old form has served alone, and what
-// was prepared is taken away. From then on the way back is the whole way in the other direction: each step of it looks at
+// decideUnderWay goes on with a switch, or takes it back. Until the first version is flipped the old form has served alone,
+// and what was prepared is taken away. From then on the way back is the whole way in the other direction: each step of it looks at
 // what is there, and a version that was never flipped stays as it is.
-func decideUnderWay(last install.SwitchState, options Options) (intent, install.SwitchState, error) {
+func decideUnderWay(last install.SwitchState, flipped bool, options Options) (intent, install.SwitchState, error) {
 	if !options.Rollback {
 		return continued(last, options)
 	}
 	if last.Rollback {
 		return goOn, last, nil
 	}
-	if before(Step(last.Step), Flip) {
+	if before(Step(last.Step), Park) && !flipped {
 		return undo, last, nil
 	}
 	return goOn, install.SwitchState{

@@ -3,6 +3,7 @@ package switching
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,6 +83,17 @@ func (m *move) fence(ctx context.Context) error {
 		return err
 	}
 	m.check("the garbage collector may not delete what an instance owns (policy %s)", childrenPolicy)
+	if len(m.to.definitions()) > 0 {
+		if err := m.rewrite(ctx); err != nil {
+			return err
+		}
+	}
+	if m.strategy() == Dedicated {
+		if err := m.holdWrites(ctx); err != nil {
+			return err
+		}
+		m.check("every write is refused (policy %s)", writesPolicy)
+	}
 	return m.holdDefinition(ctx)
 }
 
@@ -132,7 +144,8 @@ func (m *move) holdDefinition(ctx context.Context) error {
 
 // lowerFences lets everybody go on.
 func (m *move) lowerFences(ctx context.Context) error {
-	if err := m.installer.RemoveObjects(ctx, append(childrenHold(), canary())); err != nil {
+	fences := slices.Concat(childrenHold(), []*unstructured.Unstructured{canary()}, writesFence())
+	if err := m.installer.RemoveObjects(ctx, fences); err != nil {
 		return err
 	}
 	if len(m.serving().definitions()) > 0 {

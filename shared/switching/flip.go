@@ -29,6 +29,11 @@ var apiServiceKind = schema.GroupVersionKind{Group: "apiregistration.k8s.io", Ve
 // flip has the other form answer, one version after the other, the storage version last: the first one warms the caches
 // of the new server up, and has fewer users.
 func (m *move) flip(ctx context.Context) error {
+	if m.strategy() == Dedicated {
+		if err := m.newer(ctx); err != nil {
+			return err
+		}
+	}
 	asker, err := newAsker(m.installer.Env.Config())
 	if err != nil {
 		return err
@@ -88,6 +93,9 @@ func (m *move) toServer(ctx context.Context, asker *asker, version string) error
 		m.documented(ctx, asker, version) == nil {
 		return nil // An earlier run got this far.
 	}
+	if err := m.catching(ctx); err != nil {
+		return err
+	}
 	gate, err := closeGate(ctx, m.installer.Env.Config())
 	if err != nil {
 		return err
@@ -113,6 +121,46 @@ func (m *move) toServer(ctx context.Context, asker *asker, version string) error
 	return m.informed(ctx, local)
 }
 
+// catching makes sure that the CustomResourceDefinition serves, so that requests find it while there is no APIService. It
+// does, unless a rollback begins after it was parked.
+func (m *move) catching(ctx context.Context) error {
+	if err := m.serves(ctx, m.from); err == nil {
+		return nil
+	}
+	if err := m.installer.ParkObjects(ctx, m.from.definitions()); err != nil {
+		return err
+	}
+	if err := pause(ctx, propagation); err != nil {
+		return err
+	}
+	return m.serves(ctx, m.from)
+}
+
+// serves is nil when the CustomResourceDefinition of a side is established and serves every version of it.
+func (m *move) serves(ctx context.Context, s side) error {
+	for _, definition := range s.definitions() {
+		stored := definition.DeepCopy()
+		if err := m.installer.Client().Get(ctx, client.ObjectKeyFromObject(definition), stored); err != nil {
+			return err
+		}
+		if err := seasoned(stored, time.Now()); err != nil {
+			return err
+		}
+		versions, _, err := unstructured.NestedSlice(stored.Object, "spec", "versions")
+		if err != nil {
+			return err
+		}
+		for _, version := range versions {
+			version, ok := version.(map[string]any)
+			if name, _ := version["name"].(string); ok && slices.Contains(s.versions(), name) && version["served"] != true {
+				return fmt.Errorf("the CustomResourceDefinition does not serve %s", name)
+			}
+		}
+		return nil
+	}
+	return fmt.Errorf("%s has no CustomResourceDefinition", s.form.Name())
+}
+
 // toDefinition has a version answered by the CustomResourceDefinition. The APIService is deleted rather than changed, so
 // that kube-apiserver forgets the OpenAPI documents of the server; until it has made the APIService anew, which it does at
 // once, requests go to the CustomResourceDefinition as well.
@@ -128,8 +176,17 @@ func (m *move) toDefinition(ctx context.Context, version string) error {
 	return err
 }
 
-// renew deletes an APIService, and returns the one that kube-apiserver makes instead for the CustomResourceDefinition.
+// renew deletes an APIService, and returns the one that kube-apiserver makes instead for the CustomResourceDefinition. If
+// that did not serve, every object would answer 404, and the garbage collector would take its children: so it is looked at
+// first.
 func (m *move) renew(ctx context.Context, version string, current *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	definition := m.to
+	if len(m.from.definitions()) > 0 {
+		definition = m.from
+	}
+	if err := m.serves(ctx, definition); err != nil {
+		return nil, fmt.Errorf("could not take the registration of %s away: %w", version, err)
+	}
 	var before types.UID
 	if current != nil {
 		before = current.GetUID()
@@ -181,10 +238,10 @@ func (m *move) informed(ctx context.Context, changed *unstructured.Unstructured)
 }
 
 // registration is the APIService of a version as it is, or nil.
-func (m *move) registration(ctx context.Context, version string) (*unstructured.Unstructured, error) {
+func (s *Switcher) registration(ctx context.Context, version string) (*unstructured.Unstructured, error) {
 	object := &unstructured.Unstructured{}
 	object.SetGroupVersionKind(apiServiceKind)
-	err := m.installer.Client().Get(ctx, client.ObjectKey{Name: version + "." + install.Group}, object)
+	err := s.installer.Client().Get(ctx, client.ObjectKey{Name: version + "." + install.Group}, object)
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}

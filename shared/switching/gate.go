@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"k8s.io/client-go/rest"
 )
@@ -21,12 +22,16 @@ import (
 //
 // Unregistering ends with the OpenAPI v3 documents, for which the worker needs a lock that every reader of such a document
 // shares while the answer is written. The gate is a reader who takes its time: it asks for a large document and allows for
-// a kilobyte of it. While it is there, other readers of OpenAPI v3 wait, which is why it is there for a moment only. If
-// this program is killed, its connection ends, and so does the gate.
+// a kilobyte of it. While it is there, other readers of OpenAPI v3 wait, which is why it is there for a moment only, and
+// never for longer than gateLimit. If this program is killed, its connection ends, and so does the gate.
 type gate struct {
+	cancel    context.CancelFunc
 	transport *http.Transport
 	body      io.Closer
 }
+
+// gateLimit is long enough for two writes of an APIService on a machine that is busy.
+const gateLimit = 5 * time.Second
 
 // largeDocument is some hundred kilobytes, on every cluster.
 const largeDocument = "/openapi/v3/apis/apps/v1"
@@ -46,23 +51,28 @@ func closeGate(ctx context.Context, config *rest.Config) (*gate, error) {
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, gateLimit)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, config.Host+largeDocument, nil)
 	if err != nil {
+		cancel()
 		return nil, err
 	}
 	answer, err := authenticated.RoundTrip(request)
 	if err != nil {
+		cancel()
 		return nil, fmt.Errorf("could not read %s: %w", largeDocument, err)
 	}
 	if answer.StatusCode != http.StatusOK || answer.ProtoMajor != 2 {
+		cancel()
 		_ = answer.Body.Close()
 		return nil, fmt.Errorf("could not read %s over HTTP/2: %s %s", largeDocument, answer.Proto, answer.Status)
 	}
-	return &gate{transport: transport, body: answer.Body}, nil
+	return &gate{cancel: cancel, transport: transport, body: answer.Body}, nil
 }
 
 // open lets the worker go on.
 func (g *gate) open() {
+	g.cancel()
 	_ = g.body.Close() // What is left of the document is not wanted.
 	g.transport.CloseIdleConnections()
 }

@@ -14,10 +14,18 @@ const documentsTimeout = 15 * time.Second
 
 // park takes the old form out of service, now that nobody is sent to it.
 func (m *move) park(ctx context.Context) error {
+	if m.strategy() == Dedicated {
+		if err := m.caughtUp(ctx); err != nil {
+			return err
+		}
+	}
 	if len(m.from.definitions()) > 0 {
 		if err := m.parkDefinition(ctx); err != nil {
 			return err
 		}
+	}
+	if err := m.installer.RemoveObjects(ctx, writesFence()); err != nil {
+		return err
 	}
 	if err := m.dismiss(ctx, m.from); err != nil {
 		return err

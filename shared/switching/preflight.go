@@ -37,9 +37,14 @@ func (m *move) preflight(ctx context.Context) error {
 
 // lookAtStrategy: some strategies are not there.
 func (m *move) lookAtStrategy(context.Context) ([]string, error) {
-	if m.strategy() != Shared {
-		return []string{fmt.Sprintf("strategy %s is not there: `duet uninstall` and `duet install` with profiles that share their "+
-			"storage keep all objects", m.strategy())}, nil
+	switch m.strategy() {
+	case API:
+		return []string{fmt.Sprintf("strategy %s is not possible with this version of Duet: use %s or %s, which keep UIDs", API, Shared,
+			Dedicated)}, nil
+	case Dedicated:
+		m.check("objects will be copied from %s to %s, and writes refused meanwhile", m.from.form.Storage(m.from.profile),
+			m.to.form.Storage(m.to.profile))
+		return nil, nil
 	}
 	m.check("both forms use the same keys in %s: nothing has to be copied", m.from.form.Storage(m.from.profile))
 	return nil, nil
@@ -212,10 +217,14 @@ func (m *move) lookAtObjects(ctx context.Context) ([]string, error) {
 func (m *move) intentions() []string {
 	steps := []string{
 		"would hold the garbage collector, and who deletes the CustomResourceDefinition",
+	}
+	if m.strategy() == Dedicated {
+		steps = append(steps, "would refuse every write from here until the old form is parked, and copy the objects")
+	}
+	return append(steps,
 		fmt.Sprintf("would start %s beside %s", m.to.form.Name(), m.from.form.Name()),
 		"would compare every object as both have it",
 		fmt.Sprintf("would have %s answer %s", m.to.form.Name(), strings.Join(m.from.versions(), " and ")),
 		fmt.Sprintf("would take %s out of service, and look at the result", m.from.form.Name()),
-	}
-	return steps
+	)
 }

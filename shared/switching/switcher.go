@@ -77,6 +77,11 @@ func (s *Switcher) look(ctx context.Context) (situation, error) {
 		return now, err
 	}
 	now.foreign = detected.Foreign
+	if now.last != nil && now.last.Phase == install.Switching {
+		if now.flipped, err = s.flipped(ctx, *now.last); err != nil {
+			return now, err
+		}
+	}
 	if detected.Form == "" {
 		return now, nil
 	}
@@ -93,6 +98,24 @@ func (s *Switcher) look(ctx context.Context) (situation, error) {
 	}
 	now.serving = install.SwitchSide{Form: detected.Form, Profile: profile}
 	return now, nil
+}
+
+// flipped says whether a version is answered by the form that a switch is to.
+func (s *Switcher) flipped(ctx context.Context, state install.SwitchState) (bool, error) {
+	from, err := s.installer.Forms.Named(state.From.Form)
+	if err != nil {
+		return false, err
+	}
+	for _, version := range from.Versions(state.From.Profile) {
+		registration, err := s.registration(ctx, version)
+		if err != nil {
+			return false, err
+		}
+		if registration != nil && isLocal(registration) == (state.To.Form == install.CRD) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // side is one form of a switch, with what stands behind it.

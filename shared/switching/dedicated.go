@@ -1,0 +1,197 @@
+package switching
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+
+	"github.com/duet-api/duet/shared/install"
+)
+
+// This is what strategy dedicated does more: refuse writes, copy, and see to it that the copy is newer than anything that
+// the old form has ever said.
+
+// headroom is how many revisions the old storage may go on by, from the copy to the flip: other resources are in it too.
+const headroom = 5000
+
+// farthest is how many revisions are made up for, one write each. More would take minutes in which writes are refused.
+const farthest = 1_000_000
+
+// writesFence refuses every write of an object of the API, the subresources included.
+func writesFence() []*unstructured.Unstructured {
+	return policy(writesPolicy,
+		map[string]any{
+			"apiGroups": []any{install.Group}, "apiVersions": []any{"*"}, "operations": []any{"CREATE", "UPDATE", "DELETE", "CONNECT"},
+			"resources": []any{install.Resource.Resource, install.Resource.Resource + "/*"},
+		},
+		nil, "false", "a switch between the forms of MySQLInstance copies the objects: try again in some seconds")
+}
+
+// holdWrites refuses writes, and returns once a write is refused and none that was let in before is still under way.
+func (m *move) holdWrites(ctx context.Context) error {
+	if err := m.installer.Apply(ctx, writesFence()); err != nil {
+		return err
+	}
+	if err := until(ctx, "writes to be refused", fenceInterval, func(ctx context.Context) error {
+		return refusedBy(writesPolicy, tryWrite(ctx, m.installer.Env.Config()))
+	}); err != nil {
+		return err
+	}
+	source, err := openStore(m.from.plan.Etcd)
+	if err != nil {
+		return err
+	}
+	defer source.close()
+	return until(ctx, "the last writes to end", fenceInterval, func(ctx context.Context) error {
+		before, err := source.read(ctx)
+		if err != nil {
+			return err
+		}
+		if err := pause(ctx, time.Second); err != nil {
+			return err
+		}
+		after, err := source.read(ctx)
+		if err != nil {
+			return err
+		}
+		if before.digest() != after.digest() || before.changed != after.changed {
+			return fmt.Errorf("objects still change")
+		}
+		return nil
+	})
+}
+
+// tryWrite tries a write without doing it.
+func tryWrite(ctx context.Context, config *rest.Config) error {
+	objects, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	_, err = objects.Resource(install.Resource).Namespace(install.Namespace).Create(ctx, canaryInstance(),
+		metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	return err
+}
+
+// stores opens the storage of both forms.
+func (m *move) stores() (source, target *store, err error) {
+	if source, err = openStore(m.from.plan.Etcd); err != nil {
+		return nil, nil, err
+	}
+	if target, err = openStore(m.to.plan.Etcd); err != nil {
+		source.close()
+		return nil, nil, err
+	}
+	return source, target, nil
+}
+
+// copyObjects gives the other form every object, bytes and all, and revisions that are newer than any of the old form's.
+// The server of the other form must not run: its cache has to begin after that, so that it sends everybody who asks for
+// something older to read everything anew.
+func (m *move) copyObjects(ctx context.Context) error {
+	source, target, err := m.stores()
+	if err != nil {
+		return err
+	}
+	defer source.close()
+	defer target.close()
+	objects, err := source.read(ctx)
+	if err != nil {
+		return err
+	}
+	raised := objects.revision + headroom
+	now, err := target.revision(ctx)
+	if err != nil {
+		return err
+	}
+	if raised-now > farthest {
+		return fmt.Errorf("resourceVersions would go back: the storage of %s is at %d and that of %s at %d, which is too far "+
+			"apart to make up for", m.from.form.Name(), objects.revision, m.to.form.Name(), now)
+	}
+	if err := target.raise(ctx, raised); err != nil {
+		return err
+	}
+	if err := target.write(ctx, objects); err != nil {
+		return err
+	}
+	copied, err := target.read(ctx)
+	if err != nil {
+		return err
+	}
+	if copied.digest() != objects.digest() {
+		return fmt.Errorf("the copy is not what was copied: somebody else writes below the keys of %s", m.to.form.Name())
+	}
+	m.state.Raised = raised
+	m.check("%d objects are copied byte for byte, SHA-256 %.12s", len(objects.values), objects.digest())
+	m.check("their resourceVersions go on from %d, where %s is at %d", copied.changed, m.from.form.Name(), objects.revision)
+	return m.installer.WriteSwitch(ctx, m.state)
+}
+
+// bringStorage starts the storage of the other form, without its server, and copies the objects. A CustomResourceDefinition
+// is stored where it always was, and its cache begins when it serves.
+func (m *move) bringStorage(ctx context.Context) error {
+	if len(m.to.registrations()) > 0 {
+		storage := *m.to.plan
+		last := len(storage.Processes) - 1
+		if err := m.installer.Dismiss(ctx, &install.Plan{Processes: storage.Processes[last:]}); err != nil {
+			return err
+		}
+		storage.Processes = storage.Processes[:last]
+		if err := m.installer.Prepare(ctx, &storage); err != nil {
+			return err
+		}
+	}
+	return m.copyObjects(ctx)
+}
+
+// newer makes sure, right before the flip, that the old storage has not come to where the new one began.
+func (m *move) newer(ctx context.Context) error {
+	source, err := openStore(m.from.plan.Etcd)
+	if err != nil {
+		return err
+	}
+	now, err := source.revision(ctx)
+	source.close()
+	if err != nil {
+		return err
+	}
+	if now < m.state.Raised {
+		m.check("no resourceVersion goes back: %s is at %d, and %s began after %d", m.from.form.Name(), now, m.to.form.Name(),
+			m.state.Raised)
+		return nil
+	}
+	m.progress("  %s has come to where the copy begins: copying once more", m.from.form.Name())
+	return m.bring(ctx)
+}
+
+// caughtUp copies once more if a write got past the fence. It is called after the flip: nobody has been let write to the
+// copy yet.
+func (m *move) caughtUp(ctx context.Context) error {
+	source, target, err := m.stores()
+	if err != nil {
+		return err
+	}
+	defer source.close()
+	defer target.close()
+	before, err := source.read(ctx)
+	if err != nil {
+		return err
+	}
+	after, err := target.read(ctx)
+	if err != nil {
+		return err
+	}
+	if before.digest() == after.digest() {
+		m.check("no write got past the fence")
+		return nil
+	}
+	if err := target.write(ctx, before); err != nil {
+		return err
+	}
+	m.check("a write that got past the fence is copied too")
+	return nil
+}

@@ -1,0 +1,61 @@
+package switching
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/duet-api/duet/shared/install"
+)
+
+// rewrite has the server that serves store as JSON what it once stored as protobuf: a CustomResourceDefinition could not
+// read it. A write that changes nothing is enough, since the server compares bytes.
+func (m *move) rewrite(ctx context.Context) error {
+	source, err := openStore(m.from.plan.Etcd)
+	if err != nil {
+		return err
+	}
+	defer source.close()
+	stored, err := source.read(ctx)
+	if err != nil {
+		return err
+	}
+	keys := stored.protobufs()
+	if len(keys) == 0 {
+		m.check("every object is stored in the encoding of a CustomResourceDefinition")
+		return nil
+	}
+	objects, err := dynamic.NewForConfig(m.installer.Env.Config())
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		namespace, name, ok := strings.Cut(key, "/")
+		if !ok {
+			return fmt.Errorf("there is an object without a namespace below the key %s", key)
+		}
+		_, err := objects.Resource(install.Resource).Namespace(namespace).Patch(ctx, name, types.MergePatchType, []byte("{}"),
+			metav1.PatchOptions{})
+		if err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("could not rewrite %s: %w", key, err)
+		}
+	}
+	if stored, err = source.read(ctx); err != nil {
+		return err
+	}
+	if left := stored.protobufs(); len(left) > 0 {
+		return fmt.Errorf("%w: %s is the first of %d objects", errStoresProtobuf, left[0], len(left))
+	}
+	m.check("%d objects that were stored as protobuf are stored as JSON now", len(keys))
+	return nil
+}
+
+// errStoresProtobuf: rewriting what goes on being written in the old way has no end.
+var errStoresProtobuf = errors.New("the server goes on storing protobuf, which a CustomResourceDefinition cannot read: run it " +
+	"without --storage-media-type")
