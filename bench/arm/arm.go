@@ -103,6 +103,8 @@ const (
 	Keep
 	// ServeAPI: it is a Kubernetes API, with every request that such an API knows.
 	ServeAPI
+	// Own: what is behind the API may be stopped, started and installed anew, and its controller can be let loose.
+	Own
 )
 
 // Prepare makes what the arm needs.

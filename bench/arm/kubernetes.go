@@ -38,6 +38,11 @@ type Kubernetes struct {
 	// Identity reaches kube-apiserver as the same user, to learn who that is, where Config reaches a server that does not
 	// say. Nil means Config.
 	Identity *rest.Config
+	// Masters says that the user is meant to be in system:masters. An arm that skips authorization and priority has a name
+	// that says so.
+	Masters bool
+	// Site is behind the API, if the benchmark may do with it as it likes; nil otherwise.
+	Site Site
 }
 
 // Prepare makes the arm's two namespaces and gives its user the rights that the scenarios need, there and nowhere else.
@@ -78,7 +83,11 @@ func (k Kubernetes) userName(ctx context.Context, a *Arm) (string, error) {
 		return "", fmt.Errorf("could not learn who the user of arm %s is: %w", a.Name, err)
 	}
 	info := review.Status.UserInfo
-	if slices.Contains(info.Groups, user.SystemPrivilegedGroup) {
+	privileged := slices.Contains(info.Groups, user.SystemPrivilegedGroup)
+	switch {
+	case k.Masters && !privileged:
+		return "", fmt.Errorf("could not use %q for arm %s: it is not in %s", info.Username, a.Name, user.SystemPrivilegedGroup)
+	case !k.Masters && privileged:
 		return "", fmt.Errorf("could not use %q for arm %s: members of %s skip authorization and priority, "+
 			"so their requests measure something else; use a user with RBAC rights", info.Username, a.Name,
 			user.SystemPrivilegedGroup)
@@ -206,4 +215,9 @@ func clientset(config *rest.Config) (kubernetes.Interface, error) {
 }
 
 // Can implements Target.
-func (Kubernetes) Can() Ability { return ServeAPI }
+func (k Kubernetes) Can() Ability {
+	if k.Site != nil {
+		return Own
+	}
+	return ServeAPI
+}

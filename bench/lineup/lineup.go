@@ -42,6 +42,8 @@ type Entry struct {
 	Repeats string
 	// Encoding of the bodies; empty means JSON.
 	Encoding arm.Encoding
+	// Witness: an independent client measures the arm, to check the numbers of the one that it repeats.
+	Witness bool
 
 	form   string
 	side   side
@@ -53,24 +55,28 @@ type Entry struct {
 func Entries() []Entry {
 	return []Entry{
 		{
-			Name: "crd", form: install.CRD, side: crdSide, kind: arm.MySQLInstances, target: throughAPIServer,
-			Why: "The CustomResourceDefinition with webhooks: every rule, both versions.",
+			Name: "crd", form: install.CRD, side: crdSide, kind: arm.MySQLInstances,
+			target: ownThroughAPIServer,
+			Why:    "The CustomResourceDefinition with webhooks: every rule, both versions.",
 		},
 		{
-			Name: "aggregated", form: install.Aggregated, side: aggregatedSide, kind: arm.MySQLInstances, target: throughAPIServer,
-			Why: "The aggregated server, as clients of a cluster reach it, in the etcd of kube-apiserver.",
+			Name: "aggregated", form: install.Aggregated, side: aggregatedSide, kind: arm.MySQLInstances,
+			target: ownThroughAPIServer,
+			Why:    "The aggregated server, as clients of a cluster reach it, in the etcd of kube-apiserver.",
 		},
 		{
-			Name: "crd-again", Repeats: "crd", form: install.CRD, side: crdSide, kind: arm.MySQLInstances, target: throughAPIServer,
-			Why: "The same as crd: what the two differ by is noise.",
+			Name: "crd-again", Repeats: "crd", form: install.CRD, side: crdSide, kind: arm.MySQLInstances,
+			target: ownThroughAPIServer,
+			Why:    "The same as crd: what the two differ by is noise.",
 		},
 		{
 			Name: "aggregated-again", Repeats: "aggregated", form: install.Aggregated, side: aggregatedSide, kind: arm.MySQLInstances,
-			target: throughAPIServer, Why: "The same as aggregated: the noise on the other control plane.",
+			target: ownThroughAPIServer, Why: "The same as aggregated: the noise on the other control plane.",
 		},
 		{
-			Name: "crd-schema-only", form: install.CRD, side: schemaSide, kind: arm.MySQLInstances, target: throughAPIServer,
-			Why: "The CustomResourceDefinition at its cheapest: schema and CEL, no webhook.",
+			Name: "crd-schema-only", form: install.CRD, side: schemaSide, kind: arm.MySQLInstances,
+			target: ownThroughAPIServer,
+			Why:    "The CustomResourceDefinition at its cheapest: schema and CEL, no webhook.",
 		},
 		{
 			Name: "crd-hop", form: install.CRD, side: hopSide, kind: arm.MySQLInstances, target: behind(extensionsServer),
@@ -87,15 +93,33 @@ func Entries() []Entry {
 		},
 		{
 			Name: "aggregated-own-etcd", form: install.Aggregated, side: aggregatedOwn, kind: arm.MySQLInstances,
-			target: throughAPIServer, Why: "The aggregated server with an etcd that nobody else writes to.",
+			target: ownThroughAPIServer, Why: "The aggregated server with an etcd that nobody else writes to.",
+		},
+		{
+			Name: "crd-masters", form: install.CRD, side: crdSide, kind: arm.MySQLInstances, target: masters,
+			Why: "The same as crd for a member of system:masters: without authorization, and without priority and fairness.",
+		},
+		{
+			Name: "aggregated-masters", form: install.Aggregated, side: aggregatedSide, kind: arm.MySQLInstances,
+			target: masters, Why: "The same as aggregated for a member of system:masters: nobody asks whether the user may.",
 		},
 		{
 			Name: "sample-apiserver", form: arm.Peer, side: crdSide, kind: arm.Flunders, target: behind(sampleServer),
 			Why: "Upstream's example of an aggregated server with the options that it comes with.",
 		},
 		{
+			Name: "sample-apiserver-witness", Repeats: "sample-apiserver", Witness: true, form: arm.Peer, side: crdSide,
+			kind: arm.Flunders, target: throughAPIServer,
+			Why: "The same measured by client-go in a plain loop: whether the benchmark's own numbers are right.",
+		},
+		{
 			Name: "configmap", form: arm.BuiltIn, side: crdSide, kind: arm.ConfigMaps, target: throughAPIServer,
 			Why: "A flat kind that is built into kube-apiserver: typed code and no hop.",
+		},
+		{
+			Name: "configmap-witness", Repeats: "configmap", Witness: true, form: arm.BuiltIn, side: crdSide,
+			kind: arm.ConfigMaps, target: throughAPIServer,
+			Why: "The same measured by client-go in a plain loop: whether the benchmark's own numbers are right.",
 		},
 		{
 			Name: "ingress", form: arm.BuiltIn, side: crdSide, kind: arm.Ingresses, target: throughAPIServer,
@@ -193,7 +217,7 @@ func Arms(ctx context.Context, entries []Entry, sides matrix.Sides, seed uint64)
 			return nil, fmt.Errorf("could not line up %s: %w", entry.Name, err)
 		}
 		arms = append(arms, &arm.Arm{
-			Name: entry.Name, Form: entry.form, Repeats: entry.Repeats, Plane: entry.side.name, Encoding: entry.Encoding,
+			Name: entry.Name, Form: entry.form, Repeats: entry.Repeats, Plane: entry.side.name, Encoding: entry.Encoding, Witness: entry.Witness,
 			Target: target, Kind: kind,
 		})
 	}

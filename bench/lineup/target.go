@@ -23,12 +23,11 @@ import (
 const benchUser = "duet-bench"
 
 // throughAPIServer is what clients of a cluster use.
-func throughAPIServer(_ context.Context, side *matrix.Side) (arm.Target, error) {
-	user, err := side.Plane.UserConfig(benchUser)
-	if err != nil {
-		return nil, err
-	}
-	return arm.Kubernetes{Config: user, Admin: side.Config()}, nil
+func throughAPIServer(_ context.Context, side *matrix.Side) (arm.Target, error) { return through(side) }
+
+func through(side *matrix.Side, groups ...string) (arm.Kubernetes, error) {
+	user, err := side.Plane.UserConfig(benchUser, groups...)
+	return arm.Kubernetes{Config: user, Admin: side.Config()}, err
 }
 
 // direct goes to the aggregated server itself, as the same user with the same certificate: without the hop. Nobody uses

@@ -77,7 +77,7 @@ func TestSlowOperationsAreMeasuredToo(t *testing.T) {
 
 func TestTimesMeasuresEachOperation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		cell := Cell{Op: takes(5 * time.Second), Duration: time.Second, WarmUp: 0.2, Reason: plain}
+		cell := Cell{Op: takes(5 * time.Second), WarmUp: 0.2, Reason: plain}
 		result, err := Times{Count: 3}.Run(t.Context(), cell)
 		if err != nil {
 			t.Fatal(err)

@@ -27,7 +27,7 @@ func (Times) Width() int { return 1 }
 
 // Run implements Loop. The length of the cell does not matter.
 func (t Times) Run(ctx context.Context, cell Cell) (*Result, error) {
-	cell.WarmUp = 0
+	cell.WarmUp, cell.Duration = 0, max(cell.Duration, 1)
 	if err := cell.validate(); err != nil {
 		return nil, err
 	}

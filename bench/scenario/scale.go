@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"fmt"
+	"net/http"
 	"net/url"
 	"strconv"
 	"time"
@@ -35,9 +36,7 @@ func scaled() []Scenario {
 			Name: "page-of-" + size.short, Title: "List the first 500" + among,
 			Why:   "A page as kubectl asks for it: what is not on it should cost nothing.",
 			Level: size.level, Loop: load.Closed{Workers: 1}, Population: p, Needs: arm.ServeAPI, Length: 2,
-			Start: startList(asked(func(*Subject) arm.Request {
-				return arm.Request{Query: url.Values{"limit": {strconv.Itoa(firstPage)}}}
-			}), func(s *Subject, answer []byte) error {
+			Start: startList(asked(firstOf), func(s *Subject, answer []byte) error {
 				_, items, err := s.Client.Items(answer)
 				if err == nil && len(items) != firstPage {
 					err = fmt.Errorf("the page has %d objects instead of %d", len(items), firstPage)
@@ -63,3 +62,10 @@ func scaled() []Scenario {
 
 // firstPage is the size of kubectl's pages.
 const firstPage = 500
+
+// firstOf asks for the first page of the population.
+func firstOf(s *Subject) arm.Request {
+	return arm.Request{
+		Verb: http.MethodGet, Namespace: s.Arm.Namespace, Query: url.Values{"limit": {strconv.Itoa(firstPage)}},
+	}
+}

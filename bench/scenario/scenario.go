@@ -54,7 +54,7 @@ func (s Scenario) Repeats() bool {
 
 // Fits is whether an arm has a part in the scenario.
 func (s Scenario) Fits(a *arm.Arm) bool {
-	return a.Target.Can() >= s.Needs && (s.Kind == nil || s.Kind(a.Kind))
+	return (!a.Witness || witnessed[s.Name] != nil) && a.Target.Can() >= s.Needs && (s.Kind == nil || s.Kind(a.Kind))
 }
 
 // Cell is what a scenario may know of the cell that it starts.
@@ -85,7 +85,9 @@ func All() []Scenario {
 		create, create8, create32, createRate, create16K, create128K,
 		update, update16K, update128K, updateStatus, mergePatch, apply, apply20, deleteOne, deleteCollection,
 		watchDelivery, watch10, watch100, watchList, watchResume, watchStorm,
-	}, scaled())
+	}, scaled(), []Scenario{
+		coldStart10K, settleOne, settleMany, resync, installList, installCreate, coldStart,
+	})
 }
 
 // Stages puts together what is measured together, in the order of its first scenarios: those of one size of population, or

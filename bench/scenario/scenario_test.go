@@ -65,7 +65,7 @@ func subjectsOn(t *testing.T, server *fakeapi.Server) map[scenario.Population]*s
 // tried are the scenarios that the tests run: those on many objects differ from others in nothing but that.
 func tried() []scenario.Scenario {
 	return slices.DeleteFunc(scenario.All(), func(s scenario.Scenario) bool {
-		return s.Population.Objects > scenario.Thousand.Objects
+		return s.Population.Objects > scenario.Thousand.Objects || s.Needs == arm.Own // see site_test.go
 	})
 }
 
@@ -443,6 +443,7 @@ func TestProfilesKeepTheirTime(t *testing.T) {
 			"list-old-version",
 			"create", "create-8", "create-rate", "create-16k", "update", "status", "merge-patch", "apply", "delete",
 			"watch", "watch-10", "watch-resume", "get-of-10k", "page-of-10k", "create-beside-10k",
+			"controller", "controller-burst", "cold-start",
 		}},
 		"full": {8, 117 * time.Minute, namesOf(scenario.All())},
 	}

@@ -191,7 +191,14 @@ func (s *Subject) gone(ctx context.Context, objects []arm.Object, deleted []bool
 func each(
 	ctx context.Context, objects []arm.Object, do func(ctx context.Context, object arm.Object, answer *bytes.Buffer) error,
 ) error {
-	const workers = 8
+	return eachWide(ctx, 8, objects, do)
+}
+
+// eachWide is each with so many workers.
+func eachWide(
+	ctx context.Context, workers int, objects []arm.Object,
+	do func(ctx context.Context, object arm.Object, answer *bytes.Buffer) error,
+) error {
 	var group errgroup.Group // without a context: what was begun ends, so that it can be removed
 	for worker := range workers {
 		group.Go(func() error {

@@ -36,7 +36,25 @@ func controllerPlan(env *Environment) (*Plan, error) {
 	}, nil
 }
 
-// StopController ends the controller and leaves the API served. Install starts it again.
+// StartController starts the controller of an installation again.
+func (i *Installer) StartController(ctx context.Context) error {
+	controller, err := controllerPlan(i.Env)
+	if err != nil {
+		return err
+	}
+	return i.startController(ctx, controller)
+}
+
+func (i *Installer) startController(ctx context.Context, controller *Plan) error {
+	for _, spec := range controller.Processes {
+		if err := i.Env.Runner().Run(ctx, spec); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// StopController ends the controller and leaves the API served. StartController and Install start it again.
 func (i *Installer) StopController(ctx context.Context) error {
 	return i.stop(ctx, config.Name)
 }

@@ -107,10 +107,8 @@ func (i *Installer) Install(ctx context.Context, formName, profileFlag string) e
 		i.Progress("gave %d children back to their owners", restored)
 	}
 	i.Progress("starting the controller")
-	for _, spec := range controller.Processes {
-		if err := i.Env.Runner().Run(ctx, spec); err != nil {
-			return err
-		}
+	if err := i.startController(ctx, controller); err != nil {
+		return err
 	}
 	return i.writeRecord(ctx, Record{Form: form.Name(), Profile: profile, Storage: form.Storage(profile)})
 }

@@ -1,0 +1,96 @@
+package lineup
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"k8s.io/apiserver/pkg/authentication/user"
+
+	"github.com/duet-api/duet/bench/arm"
+	"github.com/duet-api/duet/bench/matrix"
+	"github.com/duet-api/duet/shared/controlplane"
+	"github.com/duet-api/duet/shared/install"
+	"github.com/duet-api/duet/shared/process"
+)
+
+// ownThroughAPIServer is throughAPIServer where all that is behind the API is the form's, so that it can be installed
+// anew.
+func ownThroughAPIServer(_ context.Context, side *matrix.Side) (arm.Target, error) {
+	target, err := through(side)
+	target.Site = &site{side: side}
+	return target, err
+}
+
+// masters is throughAPIServer as a member of system:masters.
+func masters(_ context.Context, side *matrix.Side) (arm.Target, error) {
+	target, err := through(side, user.SystemPrivilegedGroup)
+	target.Masters = true
+	return target, err
+}
+
+// site is a side as an arm sees it.
+type site struct {
+	side *matrix.Side
+	// stopped is the server, while it is stopped.
+	stopped *process.Spec
+}
+
+// Install implements arm.Site.
+func (s *site) Install(ctx context.Context) error {
+	if err := s.side.Installer.Install(ctx, s.side.Form.Name(), s.side.Profile); err != nil {
+		return err
+	}
+	return s.StopController(ctx)
+}
+
+// Uninstall implements arm.Site.
+func (s *site) Uninstall(ctx context.Context) error {
+	_, err := s.side.Installer.Uninstall(ctx, true)
+	return err
+}
+
+// StopServer implements arm.Site. What serves a custom resource is kube-apiserver.
+func (s *site) StopServer(ctx context.Context) error {
+	name := controlplane.APIServer
+	if s.side.Form.Name() != install.CRD {
+		plan, err := s.side.Installer.Env.Plan(ctx, s.side.Form, s.side.Profile)
+		if err != nil {
+			return err
+		}
+		server, own := plan.Server()
+		if !own {
+			return fmt.Errorf("form %s has no server of its own", s.side.Form.Name())
+		}
+		name = server.Name
+	}
+	runner := s.side.Plane.Runner()
+	processes, err := runner.List(ctx)
+	if err != nil {
+		return err
+	}
+	at := slices.IndexFunc(processes, func(p process.Status) bool { return p.Spec.Name == name })
+	if at < 0 {
+		return fmt.Errorf("%s does not run on control plane %s", name, s.side.Name)
+	}
+	s.stopped = &processes[at].Spec
+	return runner.Stop(ctx, name)
+}
+
+// StartServer implements arm.Site.
+func (s *site) StartServer(ctx context.Context) error {
+	if s.stopped == nil {
+		return nil
+	}
+	spec := *s.stopped
+	s.stopped = nil
+	return s.side.Plane.Runner().Run(ctx, spec)
+}
+
+// StartController implements arm.Site.
+func (s *site) StartController(ctx context.Context) error {
+	return s.side.Installer.StartController(ctx)
+}
+
+// StopController implements arm.Site.
+func (s *site) StopController(ctx context.Context) error { return s.side.Installer.StopController(ctx) }
