@@ -33,6 +33,8 @@ type Arm struct {
 	// Repeats names the arm that this one is identical to, if it is the second half of an A/A pair: what the two
 	// differ by is noise.
 	Repeats string
+	// Witness: the arm is measured by an independent client, to check the numbers of the arm that it repeats.
+	Witness bool
 	// Plane names the control plane behind the arm. Component names in resource usage begin with it.
 	Plane string
 	// Target is where the requests go.
