@@ -165,6 +165,9 @@ func summarise(b *report.Bench, s report.Scenario, a report.Arm) report.ArmSumma
 		out.HDR = string(blob)
 	}
 	out.Flags = flags(rows, attempts, b)
+	if account := b.Account(s.Name, a.Name); account != nil {
+		out.Flags = append(out.Flags, throttling(*account)...)
+	}
 	return out
 }
 

@@ -2,6 +2,9 @@ package bench
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/duet-api/duet/bench/measure"
@@ -16,6 +19,16 @@ const (
 	maxDrift          = 1.1
 	maxLateness       = time.Millisecond
 	maxGeneratorShare = 0.25
+	// maxBusy is the share of the machine's processors that all processes together may take: beyond it they wait for each
+	// other, and the loser's time is charged to whoever it worked for.
+	maxBusy = 0.9
+	// maxLimited is the share of a cell that a process may spend waiting for its own rate limiter.
+	maxLimited = 0.01
+	// maxQueued is what a request may wait for a seat of priority and fairness, on average.
+	maxQueued = time.Millisecond
+	// maxCollecting is the share of a process's CPU time that garbage collection may take, of at least minCollected.
+	maxCollecting = 0.25
+	minCollected  = 100 * time.Millisecond
 )
 
 // flags are the doubts about one arm in one scenario.
@@ -24,7 +37,7 @@ func flags(rows []report.Row, attempts int64, b *report.Bench) []string {
 	doubt := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 
 	var failed int64
-	var halves, counts, shares, lateness []float64
+	var halves, counts, shares, busy, lateness []float64
 	for _, row := range rows {
 		for _, n := range row.Errors {
 			failed += n
@@ -35,7 +48,7 @@ func flags(rows []report.Row, attempts int64, b *report.Bench) []string {
 			halves = append(halves, float64(row.SecondHalf)/float64(row.FirstHalf))
 		}
 		if share, ok := generatorShare(b, row); ok {
-			shares = append(shares, share)
+			shares, busy = append(shares, share), append(busy, busyShare(b, row))
 		}
 	}
 	if share := float64(failed) / float64(max(attempts, 1)); share > maxErrorShare {
@@ -54,6 +67,36 @@ func flags(rows []report.Row, attempts int64, b *report.Bench) []string {
 	if share := stats.Of(shares).Median; share > maxGeneratorShare {
 		doubt("The load generator itself took %.0f %% of the machine.", 100*share)
 	}
+	if share := stats.Of(busy).Median; share > maxBusy {
+		doubt("The machine was saturated: its processors were busy for %.0f %% of the time.", 100*share)
+	}
+	return out
+}
+
+// throttling are the doubts that the servers themselves raise, by what they said around one more cell.
+func throttling(a report.Account) []string {
+	var out []string
+	doubt := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	for _, full := range slices.Sorted(maps.Keys(a.Components)) {
+		used := a.Components[full]
+		_, name, found := strings.Cut(full, "/")
+		if !found {
+			name = full
+		}
+		if share := float64(used.LimiterWait) / float64(max(a.Elapsed, 1)); share > maxLimited {
+			doubt("%s's own clients waited for their rate limiter for %v in %v (%d SubjectAccessReviews).", name,
+				used.LimiterWait.Round(time.Millisecond), a.Elapsed.Round(time.Millisecond), used.Reviews)
+		}
+		if used.Rejected > 0 {
+			doubt("Priority and fairness of %s rejected %d requests.", name, used.Rejected)
+		}
+		if wait := used.QueueWait / time.Duration(max(a.Attempts, 1)); wait > maxQueued {
+			doubt("Priority and fairness of %s let requests queue for %v on average.", name, wait.Round(10*time.Microsecond))
+		}
+		if share := float64(used.GC) / float64(max(used.CPU, 1)); used.CPU >= minCollected && share > maxCollecting {
+			doubt("Garbage collection took %.0f %% of the CPU time of %s.", 100*share, name)
+		}
+	}
 	return out
 }
 
@@ -62,6 +105,19 @@ func generatorShare(b *report.Bench, row report.Row) (float64, bool) {
 	if row.Elapsed <= 0 || b.Cores <= 0 {
 		return 0, false
 	}
-	whole := float64(row.Elapsed) / (1 - b.Profile.Lead) // the lead is part of the usage, and not of the measured time
-	return float64(row.Usage[measure.Generator].CPU) / (whole * float64(b.Cores)), true
+	return float64(row.Usage[measure.Generator].CPU) / processorTime(b, row), true
+}
+
+// busyShare is the share of the processors that everything measured took together during a cell.
+func busyShare(b *report.Bench, row report.Row) float64 {
+	var all time.Duration
+	for _, used := range row.Usage {
+		all += used.CPU
+	}
+	return float64(all) / processorTime(b, row)
+}
+
+// processorTime that there was in a cell: the lead is part of the usage, and not of the measured time.
+func processorTime(b *report.Bench, row report.Row) float64 {
+	return float64(row.Elapsed) / (1 - b.Profile.Lead) * float64(b.Cores)
 }

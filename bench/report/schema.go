@@ -305,6 +305,16 @@ func (b *Bench) Summary(scenario, arm string) *ArmSummary {
 	return nil
 }
 
+// Account of one arm in one scenario, or nil.
+func (b *Bench) Account(scenario, arm string) *Account {
+	for i := range b.Accounts {
+		if b.Accounts[i].Scenario == scenario && b.Accounts[i].Arm == arm {
+			return &b.Accounts[i]
+		}
+	}
+	return nil
+}
+
 // Select returns the comparisons of a role and metric, in the order of scenarios.
 func (b *Bench) Select(role Role, metric Metric) []Comparison {
 	var out []Comparison
