@@ -33,6 +33,8 @@ type Arm struct {
 	// Repeats names the arm that this one is identical to, if it is the second half of an A/A pair: what the two
 	// differ by is noise.
 	Repeats string
+	// Witness: the arm is measured by an independent client, to check the numbers of the arm that it repeats.
+	Witness bool
 	// Plane names the control plane behind the arm. Component names in resource usage begin with it.
 	Plane string
 	// Target is where the requests go.
@@ -103,6 +105,8 @@ const (
 	Keep
 	// ServeAPI: it is a Kubernetes API, with every request that such an API knows.
 	ServeAPI
+	// Own: what is behind the API may be stopped, started and installed anew, and its controller can be let loose.
+	Own
 )
 
 // Prepare makes what the arm needs.
