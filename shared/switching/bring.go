@@ -18,7 +18,10 @@ import (
 // bring starts what the other form needs, up to where nothing but the flip is missing. Nobody's requests go there yet.
 func (m *move) bring(ctx context.Context) error {
 	if m.strategy() == Dedicated {
-		if err := m.bringStorage(ctx); err != nil {
+		if err := m.startStorage(ctx); err != nil {
+			return err
+		}
+		if err := m.copyObjects(ctx); err != nil {
 			return err
 		}
 	}

@@ -128,6 +128,10 @@ func choose(forms install.Forms, from, to install.SwitchSide, strategy Strategy)
 			return "", "", refuse("%s", err)
 		}
 	}
+	if strategy == API {
+		return "", "", refuse("strategy %s is not possible with this version of Duet: %s and %s need access to etcd, and keep every UID",
+			API, Shared, Dedicated)
+	}
 	stored := source.Storage(from.Profile)
 	for _, profile := range target.Profiles() {
 		if to.Profile != "" && profile != to.Profile {

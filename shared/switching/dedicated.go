@@ -104,14 +104,6 @@ func (m *move) copyObjects(ctx context.Context) error {
 		return err
 	}
 	raised := objects.revision + headroom
-	now, err := target.revision(ctx)
-	if err != nil {
-		return err
-	}
-	if raised-now > farthest {
-		return fmt.Errorf("resourceVersions would go back: the storage of %s is at %d and that of %s at %d, which is too far "+
-			"apart to make up for", m.from.form.Name(), objects.revision, m.to.form.Name(), now)
-	}
 	if err := target.raise(ctx, raised); err != nil {
 		return err
 	}
@@ -131,21 +123,45 @@ func (m *move) copyObjects(ctx context.Context) error {
 	return m.installer.WriteSwitch(ctx, m.state)
 }
 
-// bringStorage starts the storage of the other form, without its server, and copies the objects. A CustomResourceDefinition
-// is stored where it always was, and its cache begins when it serves.
-func (m *move) bringStorage(ctx context.Context) error {
-	if len(m.to.registrations()) > 0 {
-		storage := *m.to.plan
-		last := len(storage.Processes) - 1
-		if err := m.installer.Dismiss(ctx, &install.Plan{Processes: storage.Processes[last:]}); err != nil {
-			return err
-		}
-		storage.Processes = storage.Processes[:last]
-		if err := m.installer.Prepare(ctx, &storage); err != nil {
-			return err
-		}
+// startStorage starts the storage of the other form, without its server: the cache of that has to begin after the copy. A
+// CustomResourceDefinition is stored where it always was, and its cache begins when it serves.
+func (m *move) startStorage(ctx context.Context) error {
+	if len(m.to.registrations()) == 0 {
+		return nil
 	}
-	return m.copyObjects(ctx)
+	storage := *m.to.plan
+	last := len(storage.Processes) - 1
+	if err := m.installer.Dismiss(ctx, &install.Plan{Processes: storage.Processes[last:]}); err != nil {
+		return err
+	}
+	storage.Processes = storage.Processes[:last]
+	return m.installer.Prepare(ctx, &storage)
+}
+
+// raiseEarly makes up for most of the revisions while writes are still let in.
+func (m *move) raiseEarly(ctx context.Context) error {
+	if err := m.startStorage(ctx); err != nil {
+		return err
+	}
+	source, target, err := m.stores()
+	if err != nil {
+		return err
+	}
+	defer source.close()
+	defer target.close()
+	from, err := source.revision(ctx)
+	if err != nil {
+		return err
+	}
+	now, err := target.revision(ctx)
+	if err != nil {
+		return err
+	}
+	if from-now > farthest {
+		return fmt.Errorf("resourceVersions would go back: the storage of %s is at %d and that of %s at %d, which is too far "+
+			"apart to make up for", m.from.form.Name(), from, m.to.form.Name(), now)
+	}
+	return target.raise(ctx, from+2*headroom)
 }
 
 // newer makes sure, right before the flip, that the old storage has not come to where the new one began.

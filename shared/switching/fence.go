@@ -89,6 +89,9 @@ func (m *move) fence(ctx context.Context) error {
 		}
 	}
 	if m.strategy() == Dedicated {
+		if err := m.raiseEarly(ctx); err != nil {
+			return err
+		}
 		if err := m.holdWrites(ctx); err != nil {
 			return err
 		}

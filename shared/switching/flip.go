@@ -24,6 +24,10 @@ const automanagedLabel = "kube-aggregator.kubernetes.io/automanaged"
 // answerInterval is how often is looked who answers, which is part of how long a flip takes.
 const answerInterval = 10 * time.Millisecond
 
+// warmUp is what the caches of a CustomResourceDefinition get to fill, once the first of its versions is asked for. Until
+// then a list may be answered 429.
+const warmUp = time.Second
+
 var apiServiceKind = schema.GroupVersionKind{Group: "apiregistration.k8s.io", Version: "v1", Kind: "APIService"}
 
 // flip has the other form answer, one version after the other, the storage version last: the first one warms the caches
@@ -57,6 +61,11 @@ func (m *move) flip(ctx context.Context) error {
 			return err
 		}
 		m.check("%s is answered by %s", version, m.to.form.Name())
+		if !toServer && version != m.from.versions()[0] {
+			if err := pause(ctx, warmUp); err != nil {
+				return err
+			}
+		}
 	}
 	// A version that only the other form has is no flip: it appears.
 	return m.installer.Apply(ctx, m.newRegistrations())
@@ -95,6 +104,11 @@ func (m *move) toServer(ctx context.Context, asker *asker, version string) error
 	}
 	if err := m.catching(ctx); err != nil {
 		return err
+	}
+	if current == nil { // Without one there is nothing whose end the gate could hold up.
+		if current, err = m.renew(ctx, version, nil); err != nil {
+			return err
+		}
 	}
 	gate, err := closeGate(ctx, m.installer.Env.Config())
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 func (m *move) preflight(ctx context.Context) error {
 	var reasons []string
 	for _, look := range []func(context.Context) ([]string, error){
-		m.lookAtStrategy, m.lookAtVersions, m.lookAtGroup, m.lookAtAnswers, m.lookAtEncryption, m.lookAtObjects,
+		m.lookAtVersions, m.lookAtGroup, m.lookAtAnswers, m.lookAtStorage, m.lookAtEncryption, m.lookAtObjects,
 	} {
 		found, err := look(ctx)
 		if err != nil {
@@ -35,18 +35,23 @@ func (m *move) preflight(ctx context.Context) error {
 	return nil
 }
 
-// lookAtStrategy: some strategies are not there.
-func (m *move) lookAtStrategy(context.Context) ([]string, error) {
-	switch m.strategy() {
-	case API:
-		return []string{fmt.Sprintf("strategy %s is not possible with this version of Duet: use %s or %s, which keep UIDs", API, Shared,
-			Dedicated)}, nil
-	case Dedicated:
-		m.check("objects will be copied from %s to %s, and writes refused meanwhile", m.from.form.Storage(m.from.profile),
-			m.to.form.Storage(m.to.profile))
+// lookAtStorage: what is stored has to be there to look at.
+func (m *move) lookAtStorage(ctx context.Context) ([]string, error) {
+	source, err := openStore(m.from.plan.Etcd)
+	if err != nil {
+		return nil, err
+	}
+	defer source.close()
+	stored, err := source.read(ctx)
+	if err != nil {
+		return []string{fmt.Sprintf("%s cannot be read: %v", m.from.form.Storage(m.from.profile), err)}, nil
+	}
+	if m.strategy() == Shared {
+		m.check("both forms use the same keys in %s: nothing has to be copied", m.from.form.Storage(m.from.profile))
 		return nil, nil
 	}
-	m.check("both forms use the same keys in %s: nothing has to be copied", m.from.form.Storage(m.from.profile))
+	m.check("%d objects have to be copied from %s to %s, and writes will be refused meanwhile", len(stored.values),
+		m.from.form.Storage(m.from.profile), m.to.form.Storage(m.to.profile))
 	return nil, nil
 }
 

@@ -17,7 +17,8 @@ const (
 	Shared Strategy = "shared"
 	// Dedicated: the aggregated form has an etcd of its own. Writes are refused while the objects are copied.
 	Dedicated Strategy = "dedicated"
-	// API: nobody can reach the storage. The objects are exported, and created again with new UIDs.
+	// API: nobody can reach the storage, and the objects would have to be created again, with new UIDs. It has a name so that
+	// who asks for it is told: it is refused.
 	API Strategy = "api"
 )
 

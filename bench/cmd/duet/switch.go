@@ -34,7 +34,7 @@ command again and it goes on; --rollback goes back instead, from any step, and a
 Strategies, the best that is possible unless one is given:
   shared      both forms use the same keys in the same etcd: nothing is copied, no request is refused
   dedicated   the aggregated form has an etcd of its own: writes are refused while objects are copied
-  api         storage cannot be reached: objects are created again, with new UIDs
+  api         storage cannot be reached, and objects would get new UIDs: this version of Duet refuses it
 
 The exit code is 0 when the form serves, 4 when the switch is refused, and 1 when it was begun and did not come to its
 end.`,

@@ -1,0 +1,174 @@
+package switching
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/sets"
+
+	"github.com/duet-api/duet/shared/install"
+)
+
+// form has a name and profiles that differ in where they store, and nothing behind them.
+type form struct {
+	name     string
+	profiles []string
+	storage  map[string]install.Storage
+}
+
+func (f form) Name() string                                   { return f.name }
+func (f form) Profiles() []string                             { return f.profiles }
+func (f form) Storage(profile string) install.Storage         { return f.storage[profile] }
+func (form) Capabilities(string) sets.Set[install.Capability] { return nil }
+func (form) Versions(string) []string                         { return []string{"v1"} }
+func (form) Park(*install.Plan) []*unstructured.Unstructured  { return nil }
+func (form) Plan(context.Context, *install.Environment, string) (*install.Plan, error) {
+	return &install.Plan{}, nil
+}
+
+var testForms = install.Forms{
+	form{install.CRD, []string{"webhooks"}, map[string]install.Storage{"webhooks": install.ControlPlaneEtcd}},
+	form{install.Aggregated, []string{"shared-etcd", "dedicated-etcd"}, map[string]install.Storage{
+		"shared-etcd": install.ControlPlaneEtcd, "dedicated-etcd": install.DedicatedEtcd,
+	}},
+}
+
+var (
+	crd       = install.SwitchSide{Form: install.CRD, Profile: "webhooks"}
+	shared    = install.SwitchSide{Form: install.Aggregated, Profile: "shared-etcd"}
+	dedicated = install.SwitchSide{Form: install.Aggregated, Profile: "dedicated-etcd"}
+)
+
+func underWay(step Step) *install.SwitchState {
+	return &install.SwitchState{Phase: install.Switching, From: crd, To: shared, Strategy: string(Shared), Step: string(step)}
+}
+
+func done(from, to install.SwitchSide, strategy Strategy) *install.SwitchState {
+	return &install.SwitchState{Phase: install.Switched, From: from, To: to, Strategy: string(strategy)}
+}
+
+func TestDecide(t *testing.T) {
+	rolledBack := &install.SwitchState{Phase: install.Switching, From: shared, To: crd, Strategy: string(Shared),
+		Step: string(Fence), Rollback: true}
+	for name, test := range map[string]struct {
+		now     situation
+		options Options
+		want    intent
+		state   install.SwitchState
+		refused string // part of the refusal
+	}{
+		"a first switch": {
+			now: situation{serving: crd}, options: Options{To: install.Aggregated}, want: begin,
+			state: install.SwitchState{Phase: install.Switching, From: crd, To: shared, Strategy: string(Shared), Step: string(Preflight)},
+		},
+		"one to another storage": {
+			now: situation{serving: crd}, options: Options{To: install.Aggregated, Strategy: Dedicated}, want: begin,
+			state: install.SwitchState{Phase: install.Switching, From: crd, To: dedicated, Strategy: string(Dedicated),
+				Step: string(Preflight)},
+		},
+		"a profile means a strategy": {
+			now: situation{serving: crd}, options: Options{To: install.Aggregated, Profile: "dedicated-etcd"}, want: begin,
+			state: install.SwitchState{Phase: install.Switching, From: crd, To: dedicated, Strategy: string(Dedicated),
+				Step: string(Preflight)},
+		},
+		"back from another storage": {
+			now: situation{serving: dedicated}, options: Options{To: install.CRD}, want: begin,
+			state: install.SwitchState{Phase: install.Switching, From: dedicated, To: crd, Strategy: string(Dedicated),
+				Step: string(Preflight)},
+		},
+		"the form that serves": {
+			now: situation{serving: crd}, options: Options{To: install.CRD}, want: nothing,
+			state: install.SwitchState{From: crd, To: crd},
+		},
+		"another profile of it": {
+			now: situation{serving: shared}, options: Options{To: install.Aggregated, Profile: "dedicated-etcd"},
+			refused: "and not the profile",
+		},
+		"nothing to switch from": {options: Options{To: install.CRD}, refused: "duet install"},
+		"somebody else's group":  {now: situation{foreign: "a/b"}, options: Options{To: install.CRD}, refused: "a/b"},
+		"shared, where storage is not": {
+			now: situation{serving: dedicated}, options: Options{To: install.CRD, Strategy: Shared}, refused: "use strategy dedicated",
+		},
+		"dedicated, where storage is shared": {
+			now: situation{serving: shared}, options: Options{To: install.CRD, Strategy: Dedicated}, refused: "use strategy shared",
+		},
+		"a strategy and a profile that contradict": {
+			now:     situation{serving: crd},
+			options: Options{To: install.Aggregated, Strategy: Shared, Profile: "dedicated-etcd"}, refused: "use strategy dedicated",
+		},
+		"through the API": {
+			now: situation{serving: crd}, options: Options{To: install.Aggregated, Strategy: API}, refused: "not possible",
+		},
+		"a profile that there is not": {
+			now: situation{serving: crd}, options: Options{To: install.Aggregated, Profile: "fast"}, refused: "shared-etcd",
+		},
+		"going on": {
+			now: situation{serving: crd, last: underWay(Import)}, options: Options{To: install.Aggregated}, want: goOn,
+			state: *underWay(Import),
+		},
+		"going on elsewhere": {
+			now: situation{serving: crd, last: underWay(Import)}, options: Options{To: install.CRD}, refused: "under way, at step import",
+		},
+		"going on otherwise": {
+			now:     situation{serving: crd, last: underWay(Import)},
+			options: Options{To: install.Aggregated, Strategy: Dedicated}, refused: "under way, at step import",
+		},
+		"back before the flip": {
+			now: situation{serving: crd, last: underWay(Verify)}, options: Options{Rollback: true}, want: undo, state: *underWay(Verify),
+		},
+		"back when the flip was to begin": {
+			now: situation{serving: crd, last: underWay(Flip)}, options: Options{Rollback: true}, want: undo, state: *underWay(Flip),
+		},
+		"back in the middle of the flip": {
+			now: situation{serving: crd, last: underWay(Flip), flipped: true}, options: Options{Rollback: true}, want: goOn,
+			state: *rolledBack,
+		},
+		"back after the flip": {
+			now: situation{serving: shared, last: underWay(Park), flipped: true}, options: Options{Rollback: true}, want: goOn,
+			state: *rolledBack,
+		},
+		"going on back": {
+			now: situation{serving: shared, last: rolledBack}, options: Options{Rollback: true}, want: goOn, state: *rolledBack,
+		},
+		"forth while going back": {
+			now: situation{serving: shared, last: rolledBack}, options: Options{To: install.CRD}, refused: "as a rollback",
+		},
+		"back after the end": {
+			now: situation{serving: dedicated, last: done(crd, dedicated, Dedicated)}, options: Options{Rollback: true}, want: begin,
+			state: install.SwitchState{Phase: install.Switching, From: dedicated, To: crd, Strategy: string(Dedicated),
+				Step: string(Preflight), Rollback: true},
+		},
+		"back without a switch": {
+			now: situation{serving: crd}, options: Options{Rollback: true}, refused: "no switch to take back",
+		},
+		"back after another installation": {
+			now: situation{serving: crd, last: done(crd, shared, Shared)}, options: Options{Rollback: true},
+			refused: "no switch to take back",
+		},
+		"back to a form": {
+			now: situation{serving: crd}, options: Options{Rollback: true, To: install.CRD}, refused: "takes neither",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			what, state, err := decide(testForms, test.now, test.options)
+			if test.refused != "" {
+				if refused := (*RefusedError)(nil); !errors.As(err, &refused) || !strings.Contains(err.Error(), test.refused) {
+					t.Errorf("got error %v, want a refusal with %q", err, test.refused)
+				}
+				return
+			}
+			if err != nil || what != test.want {
+				t.Fatalf("decide() = %v, %v, want %v", what, err, test.want)
+			}
+			if diff := cmp.Diff(test.state, state, cmpopts.IgnoreTypes(metav1.Time{})); diff != "" {
+				t.Errorf("another switch (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
