@@ -47,6 +47,12 @@ const (
 	ReasonExpansionRefused = "ExpansionRefused"
 )
 
+// ownConditions are the types of all conditions that the controller writes.
+var ownConditions = []string{
+	v1.ConditionReady, v1.ConditionAvailable, v1.ConditionProgressing, v1.ConditionStorageResized, v1.ConditionReplicating,
+	v1.ConditionConfigurationApplied, v1.ConditionBackupScheduled,
+}
+
 // conditionsOf says how the world compares with the spec. Times and generations are the caller's.
 func conditionsOf(instance *v1.MySQLInstance, o observation) []metav1.Condition {
 	progressing := progressingCondition(instance, o)

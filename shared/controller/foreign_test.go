@@ -1,6 +1,8 @@
 package controller
 
 import (
+	"context"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -9,9 +11,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
+	mysqlv1ac "github.com/duet-api/duet/shared/client/applyconfiguration/mysql/v1"
 )
 
 func TestForeignChangesAreUndone(t *testing.T) {
@@ -70,6 +75,34 @@ func TestForeignFieldsAreLeftAlone(t *testing.T) {
 	w.forget()
 	if _, err := w.reconcile(); err != nil || len(w.writes) > 0 {
 		t.Errorf("got error %v, writes %v; want none", err, w.writes)
+	}
+}
+
+// TestForeignConditionsAreNotSent: what the controller's cache has of somebody's condition may be old, and sending it
+// would put it back. (The fake server takes a list for one value, so that what is sent is looked at.)
+func TestForeignConditionsAreNotSent(t *testing.T) {
+	w := newWorld(t, newInstance())
+	w.settle()
+	cached := w.instance()
+	cached.Status.Conditions = append(cached.Status.Conditions, metav1.Condition{
+		Type: "Foreign", Status: metav1.ConditionTrue, Reason: "Told", Message: "old",
+	})
+	var sent []string
+	w.reconciler.Client = interceptor.NewClient(w.server, interceptor.Funcs{SubResourceApply: func(
+		_ context.Context, _ client.Client, _ string, o runtime.ApplyConfiguration, _ ...client.SubResourceApplyOption,
+	) error {
+		for _, c := range o.(*mysqlv1ac.MySQLInstanceApplyConfiguration).Status.Conditions {
+			sent = append(sent, *c.Type)
+		}
+		return nil
+	}})
+	status := *cached.Status.DeepCopy()
+	status.ReadyReplicas++
+	if err := w.reconciler.writeStatus(t.Context(), cached, status); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(slices.Sorted(slices.Values(ownConditions)), slices.Sorted(slices.Values(sent))); diff != "" {
+		t.Errorf("the conditions that are sent (-want +got):\n%s", diff)
 	}
 }
 

@@ -66,7 +66,12 @@ func (r *Reconciler) writeStatus(ctx context.Context, instance *v1.MySQLInstance
 	if equality.Semantic.DeepEqual(instance.Status, status) {
 		return nil
 	}
-	content, err := json.Marshal(status)
+	// What was read of the others' conditions may be older than what is stored, and applying it would put it back.
+	sent := status
+	sent.Conditions = slices.DeleteFunc(slices.Clone(status.Conditions), func(c metav1.Condition) bool {
+		return !slices.Contains(ownConditions, c.Type)
+	})
+	content, err := json.Marshal(sent)
 	if err != nil {
 		return fmt.Errorf("could not write the status: %w", err)
 	}
