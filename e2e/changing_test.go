@@ -91,6 +91,8 @@ var _ = Describe("Changing the form", Ordered, Label("install"), func() {
 		Expect(s.Installer.Install(ctx, install.CRD, "")).To(Succeed())
 	})
 
+	switchSpecs(s, func() string { return namespace })
+
 	It("leaves nothing when the data is to go too", func(ctx context.Context) {
 		result, err := s.Installer.Uninstall(ctx, true)
 		Expect(err).NotTo(HaveOccurred())

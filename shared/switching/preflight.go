@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/sets"
 
@@ -21,7 +22,8 @@ import (
 func (m *move) preflight(ctx context.Context) error {
 	var reasons []string
 	for _, look := range []func(context.Context) ([]string, error){
-		m.lookAtVersions, m.lookAtGroup, m.lookAtAnswers, m.lookAtStorage, m.lookAtEncryption, m.lookAtObjects,
+		m.lookAtVersions, m.lookAtGroup, m.lookAtAnswers, m.lookAtStorage, m.lookAtEncryption, m.lookAtEncoding,
+		m.lookAtObjects,
 	} {
 		found, err := look(ctx)
 		if err != nil {
@@ -124,7 +126,7 @@ func (m *move) lookAtAnswers(ctx context.Context) ([]string, error) {
 	return nil, nil
 }
 
-const encryptionFlag = "--encryption-provider-config="
+const encryptionFlag = "encryption-provider-config"
 
 // lookAtEncryption: what one server encrypts the other has to be able to read.
 func (m *move) lookAtEncryption(ctx context.Context) ([]string, error) {
@@ -137,28 +139,37 @@ func (m *move) lookAtEncryption(ctx context.Context) ([]string, error) {
 		if !ok || len(side.registrations()) == 0 {
 			continue
 		}
-		same, err := sameFile(flagValue(own.Spec.Args, encryptionFlag), flagValue(server.Args, encryptionFlag))
+		same, err := sameFile(own.Spec.Flag(encryptionFlag), server.Flag(encryptionFlag))
 		if err != nil {
 			return nil, err
 		}
 		if !same {
 			return []string{fmt.Sprintf("kube-apiserver and %s do not encrypt what they store in the same way, so that one could not "+
-				"read what the other stored: give both the same %s", server.Name, strings.TrimSuffix(encryptionFlag, "="))}, nil
+				"read what the other stored: give both the same --%s", server.Name, encryptionFlag)}, nil
 		}
 	}
 	m.check("both forms' servers encrypt alike")
 	return nil, nil
 }
 
-// flagValue is the last value of a flag.
-func flagValue(args []string, flag string) string {
-	value := ""
-	for _, arg := range args {
-		if text, ok := strings.CutPrefix(arg, flag); ok {
-			value = text
-		}
+const encodingFlag = "storage-media-type"
+
+// lookAtEncoding: what was stored as protobuf is written anew before a CustomResourceDefinition has to read it, which has
+// no end while the server goes on storing protobuf.
+func (m *move) lookAtEncoding(ctx context.Context) ([]string, error) {
+	server, ok := m.from.plan.Server()
+	if !ok || len(m.to.definitions()) == 0 {
+		return nil, nil
 	}
-	return value
+	running, err := process.Find(ctx, m.installer.Env.Runner(), server.Name)
+	if err != nil {
+		return nil, err
+	}
+	if encoding := running.Spec.Flag(encodingFlag); encoding != "" && encoding != runtime.ContentTypeJSON {
+		return []string{fmt.Sprintf("%s stores %s, which a CustomResourceDefinition cannot read: run it without --%s, and what is "+
+			"stored will be written anew", server.Name, encoding, encodingFlag)}, nil
+	}
+	return nil, nil
 }
 
 func sameFile(a, b string) (bool, error) {

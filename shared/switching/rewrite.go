@@ -2,7 +2,6 @@ package switching
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -50,12 +49,9 @@ func (m *move) rewrite(ctx context.Context) error {
 		return err
 	}
 	if left := stored.protobufs(); len(left) > 0 {
-		return fmt.Errorf("%w: %s is the first of %d objects", errStoresProtobuf, left[0], len(left))
+		return fmt.Errorf("%d objects are still stored as protobuf, %s the first: a server stores it in spite of its flags",
+			len(left), left[0])
 	}
 	m.check("%d objects that were stored as protobuf are stored as JSON now", len(keys))
 	return nil
 }
-
-// errStoresProtobuf: rewriting what goes on being written in the old way has no end.
-var errStoresProtobuf = errors.New("the server goes on storing protobuf, which a CustomResourceDefinition cannot read: run it " +
-	"without --storage-media-type")

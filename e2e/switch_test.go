@@ -1,0 +1,166 @@
+package e2e_test
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/duet-api/duet/e2e/fixture"
+	"github.com/duet-api/duet/shared/controlplane"
+	"github.com/duet-api/duet/shared/install"
+	"github.com/duet-api/duet/shared/process"
+	"github.com/duet-api/duet/shared/switching"
+)
+
+const serverName = "duet-apiserver"
+
+// switchSpecs are what a switch does besides losing nothing, which package e2e/switching looks at under load: what it
+// refuses, where it stands, and the way back. They begin and end with the crd form.
+func switchSpecs(s *site, namespace func() string) {
+	run := func(ctx context.Context, options switching.Options) (*switching.Result, error) {
+		return switching.New(s.Installer, func(format string, args ...any) { GinkgoWriter.Printf(format+"\n", args...) }).
+			Run(ctx, options)
+	}
+	serving := func(ctx context.Context) string {
+		GinkgoHelper()
+		status, err := s.Installer.Status(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		for _, version := range status.Versions {
+			Expect(version.Error).To(BeEmpty())
+		}
+		return status.Form
+	}
+
+	It("refuses to switch what it cannot, and has changed nothing then", func(ctx context.Context) {
+		definitions := "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+		other := map[string]any{
+			"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+			"metadata": map[string]any{"name": "others." + install.Group},
+			"spec": map[string]any{
+				"group": install.Group, "scope": "Namespaced",
+				"names": map[string]any{"plural": "others", "kind": "Other"},
+				"versions": []any{map[string]any{"name": "v1", "served": true, "storage": true,
+					"schema": map[string]any{"openAPIV3Schema": map[string]any{"type": "object"}}}},
+			},
+		}
+		answer, err := s.client.Send(ctx, "POST", definitions, other)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(answer.Verdict()).To(Equal("201"))
+		before := s.lives(ctx)
+
+		_, err = run(ctx, switching.Options{To: install.Aggregated})
+		Expect(err).To(MatchError(ContainSubstring("others." + install.Group)))
+		var refused *switching.RefusedError
+		Expect(err).To(BeAssignableToTypeOf(refused), "%v", err)
+		Expect(s.lives(ctx)).To(Equal(before))
+		Expect(s.Installer.ReadSwitch(ctx)).To(BeNil(), "a switch that was refused is under way")
+
+		answer, err = s.client.Send(ctx, "DELETE", definitions+"/others."+install.Group, nil)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(answer.Verdict()).To(Equal("200"))
+	})
+
+	It("can be taken back before the other form has served", func(ctx context.Context) {
+		before := s.lives(ctx)
+		result, err := run(ctx, switching.Options{To: install.Aggregated, Until: switching.Verify})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(result.Finished).To(BeFalse())
+		Expect(s.Installer.Install(ctx, install.CRD, "")).To(MatchError(ContainSubstring("is under way, at step flip")))
+		_, err = s.Installer.Uninstall(ctx, false)
+		Expect(err).To(MatchError(ContainSubstring("duet switch --rollback")))
+
+		_, err = run(ctx, switching.Options{Rollback: true})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(s.lives(ctx)).To(Equal(before), "something of the other form is left, or of this one is not")
+		Expect(serving(ctx)).To(Equal(install.CRD))
+	})
+
+	It("describes the form that serves, also after kube-apiserver was restarted", func(ctx context.Context) {
+		result, err := run(ctx, switching.Options{To: install.Aggregated})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(result.Finished).To(BeTrue())
+		Expect(result.Windows.WriteRefused.Duration).To(BeZero())
+		Expect(result.Windows.ReadRefused.Duration).To(BeZero())
+		Expect(serving(ctx)).To(Equal(install.Aggregated))
+		own := "/apis/" + install.Group + "/v1/namespaces/{namespace}/mysqlinstances/{name}/backup"
+		Expect(s.documentedPaths(ctx)).To(ContainElement(own))
+
+		Expect(s.Plane.Runner().Restart(ctx, controlplane.APIServer)).To(Succeed())
+		Eventually(s.Ready).WithContext(ctx).Should(Succeed())
+		Eventually(s.documentedPaths).WithContext(ctx).Should(ContainElement(own))
+	})
+
+	It("goes back with what was stored as protobuf", func(ctx context.Context) {
+		Expect(s.storeAs(ctx, "application/vnd.kubernetes.protobuf")).To(Succeed())
+		s.create(ctx, namespace(), "encoded")
+		key := install.Group + "/mysqlinstances/" + namespace() + "/encoded"
+		Expect(s.stored(ctx, key)).To(HavePrefix("k8s\x00"))
+
+		_, err := run(ctx, switching.Options{To: install.CRD})
+		Expect(err).To(MatchError(ContainSubstring("--storage-media-type")))
+		Expect(serving(ctx)).To(Equal(install.Aggregated))
+
+		Expect(s.storeAs(ctx, "application/json")).To(Succeed())
+		_, err = run(ctx, switching.Options{To: install.CRD})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(s.stored(ctx, key)).To(HavePrefix("{"))
+		Expect(serving(ctx)).To(Equal(install.CRD))
+		s.remove(ctx, namespace(), "encoded")
+	})
+}
+
+// storeAs installs the aggregated form again, with a server that stores in an encoding.
+func (s *site) storeAs(ctx context.Context, mediaType string) error {
+	s.Installer.Env.Amend = func(spec process.Spec) process.Spec {
+		if spec.Name == serverName && mediaType != "application/json" {
+			spec.Args = append(slices.Clone(spec.Args), "--storage-media-type="+mediaType)
+		}
+		return spec
+	}
+	return s.Installer.Install(ctx, install.Aggregated, "")
+}
+
+// stored is what the control plane's etcd holds for a key.
+func (s *site) stored(ctx context.Context, key string) (string, error) {
+	access := s.Plane.Etcd()
+	client, err := access.Client()
+	if err != nil {
+		return "", err
+	}
+	defer client.Close()
+	answer, err := client.Get(ctx, access.Prefix+"/"+key)
+	if err != nil || len(answer.Kvs) == 0 {
+		return "", err
+	}
+	return string(answer.Kvs[0].Value), nil
+}
+
+// documentedPaths are those of /openapi/v2.
+func (s *site) documentedPaths(ctx context.Context) ([]string, error) {
+	client, err := kubernetes.NewForConfig(s.Config())
+	if err != nil {
+		return nil, err
+	}
+	body, err := client.RESTClient().Get().AbsPath("/openapi/v2").SetHeader("Accept", "application/json").DoRaw(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var document struct {
+		Paths map[string]any `json:"paths"`
+	}
+	if err := json.Unmarshal(body, &document); err != nil {
+		return nil, err
+	}
+	var paths []string
+	for path := range document.Paths {
+		if strings.HasPrefix(path, "/apis/"+fixture.Group) {
+			paths = append(paths, path)
+		}
+	}
+	return paths, nil
+}
