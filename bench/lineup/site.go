@@ -18,7 +18,9 @@ import (
 // anew.
 func ownThroughAPIServer(_ context.Context, side *matrix.Side) (arm.Target, error) {
 	target, err := through(side)
-	target.Site = &site{side: side}
+	quiet := *side.Installer
+	quiet.Progress = func(string, ...any) {} // each step of each round would be a line
+	target.Site = &site{side: side, installer: &quiet}
 	return target, err
 }
 
@@ -31,14 +33,15 @@ func masters(_ context.Context, side *matrix.Side) (arm.Target, error) {
 
 // site is a side as an arm sees it.
 type site struct {
-	side *matrix.Side
+	side      *matrix.Side
+	installer *install.Installer
 	// stopped is the server, while it is stopped.
 	stopped *process.Spec
 }
 
 // Install implements arm.Site.
 func (s *site) Install(ctx context.Context) error {
-	if err := s.side.Installer.Install(ctx, s.side.Form.Name(), s.side.Profile); err != nil {
+	if err := s.installer.Install(ctx, s.side.Form.Name(), s.side.Profile); err != nil {
 		return err
 	}
 	return s.StopController(ctx)
@@ -46,7 +49,7 @@ func (s *site) Install(ctx context.Context) error {
 
 // Uninstall implements arm.Site.
 func (s *site) Uninstall(ctx context.Context) error {
-	_, err := s.side.Installer.Uninstall(ctx, true)
+	_, err := s.installer.Uninstall(ctx, true)
 	return err
 }
 
@@ -54,7 +57,7 @@ func (s *site) Uninstall(ctx context.Context) error {
 func (s *site) StopServer(ctx context.Context) error {
 	name := controlplane.APIServer
 	if s.side.Form.Name() != install.CRD {
-		plan, err := s.side.Installer.Env.Plan(ctx, s.side.Form, s.side.Profile)
+		plan, err := s.installer.Env.Plan(ctx, s.side.Form, s.side.Profile)
 		if err != nil {
 			return err
 		}
@@ -89,8 +92,8 @@ func (s *site) StartServer(ctx context.Context) error {
 
 // StartController implements arm.Site.
 func (s *site) StartController(ctx context.Context) error {
-	return s.side.Installer.StartController(ctx)
+	return s.installer.StartController(ctx)
 }
 
 // StopController implements arm.Site.
-func (s *site) StopController(ctx context.Context) error { return s.side.Installer.StopController(ctx) }
+func (s *site) StopController(ctx context.Context) error { return s.installer.StopController(ctx) }

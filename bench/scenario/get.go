@@ -27,7 +27,7 @@ var (
 		Title: "Get, many names",
 		Why: "As a controller or many users read: a server that asks another one whether each name may be read, " +
 			"and remembers answers by name, pays here and not in the line above.",
-		Loop: load.Closed{Workers: 1}, Population: Small, Length: 1,
+		Level: Quick, Loop: load.Closed{Workers: 1}, Population: Small, Length: 1,
 		Start: startGets(get, anyMember),
 	}
 	getCached = Scenario{

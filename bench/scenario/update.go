@@ -15,7 +15,7 @@ var (
 		Title: "Update",
 		Why: "A replacement with one changed field: read, compare, write. An update that the server could short-cut, " +
 			"because it changes nothing, counts as an error.",
-		Loop: load.Closed{Workers: 1}, Population: Small, Needs: arm.Keep, Length: 1, Start: startUpdate,
+		Level: Quick, Loop: load.Closed{Workers: 1}, Population: Small, Needs: arm.Keep, Length: 1, Start: startUpdate,
 	}
 	update16K = Scenario{
 		Name:  "update-16k",

@@ -54,20 +54,26 @@ The scenarios, each with its loop and the shortest profile that has it:
 		Example: `  duet bench
   duet bench --profile smoke --arm crd --arm crd-again --arm aggregated
   duet bench --scenario get-one --scenario list-500 --arm crd --arm crd-hop --arm aggregated --arm aggregated-direct
+  duet bench --list
   duet bench --resume out/20260101-100000
   duet bench --kubeconfig ~/.kube/config --context test
   duet bench compare out/20260101-100000 out/20260101-110000
   duet bench gate out/20260101-110000`,
 	}
 	needsCommand(cmd)
+	var list bool
 	unknown := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
 			return unknown(cmd, args)
 		}
+		if list {
+			return listBench(streams.Out)
+		}
 		return b.run(cmd)
 	}
 	flags := cmd.Flags()
+	flags.BoolVar(&list, "list", false, "print the scenarios and the arms and why each is there, and measure nothing")
 	flags.StringVar(&b.profile, "profile", "quick", "how much to measure: "+benchProfiles())
 	flags.StringSliceVar(&b.arms, "arm", nil, "what to measure (repeatable); if not given "+strings.Join(lineup.Default(), ", ")+
 		", and on a cluster all that there are")
