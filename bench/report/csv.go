@@ -8,9 +8,12 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/duet-api/duet/bench/measure"
 )
 
-// WriteCSV writes every row for a spreadsheet: one line for each round, scenario and arm, times in nanoseconds. The CPU
+// WriteCSV writes every row for a spreadsheet: one line for each round, scenario and arm, times in nanoseconds and, of
+// the whole cell, bytes on the wire. The CPU
 // time of each component is a column of its own, named "cpu:" and the component.
 func WriteCSV(w io.Writer, run Run) error {
 	components := map[string]bool{}
@@ -23,6 +26,7 @@ func WriteCSV(w io.Writer, run Run) error {
 	header := []string{
 		"round", "position", "scenario", "arm", "started", "elapsed_ns", "attempts", "errors", "count", "mean_ns", "p50_ns",
 		"p90_ns", "p95_ns", "p99_ns", "p999_ns", "max_ns", "lateness_p99_ns",
+		"sent_bytes", "received_bytes",
 	}
 	for _, name := range names {
 		header = append(header, "cpu:"+name)
@@ -44,6 +48,11 @@ func WriteCSV(w io.Writer, run Run) error {
 			integer(row.Latency.P95), integer(row.Latency.P99), integer(row.Latency.P999), integer(row.Latency.Max),
 			integer(row.Lateness),
 		}
+		wire := measure.Traffic{}
+		if row.Wire != nil {
+			wire = *row.Wire
+		}
+		record = append(record, integer(wire.Sent), integer(wire.Received))
 		for _, name := range names {
 			record = append(record, integer(int64(row.Usage[name].CPU)))
 		}

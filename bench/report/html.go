@@ -47,6 +47,8 @@ type view struct {
 	Forests       []Forest
 	Distributions []Distribution
 	Legend        []legendEntry
+	Waterfalls    *Waterfalls
+	Curves        []Curve
 	Resources     *Resources
 	Matrix        Matrix
 	Threats       []string
@@ -123,6 +125,10 @@ func (v *view) addBench(b *Bench) {
 			v.Distributions = append(v.Distributions, d)
 		}
 	}
+	if w, ok := newWaterfalls(b); ok {
+		v.Waterfalls = &w
+	}
+	v.Curves = newCurves(b)
 	if r, ok := newResources(b); ok {
 		v.Resources = &r
 	}

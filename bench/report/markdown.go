@@ -27,6 +27,8 @@ func WriteMarkdown(w io.Writer, run Run) error {
 	}
 	if run.Bench != nil {
 		markdownOperations(out, run.Bench)
+		markdownTime(out, run.Bench)
+		markdownResources(out, run.Bench)
 	}
 	if matrix.Total() > 0 {
 		markdownMatrix(out, matrix)

@@ -27,7 +27,7 @@ func variants() map[string]report.Run {
 	nothing.Bench, nothing.Matrix = nil, nil
 	single.Bench = &report.Bench{Scenarios: whole.Bench.Scenarios, Arms: whole.Bench.Arms[:1]}
 	return map[string]report.Run{
-		"whole": whole, "matrix only": matrix, "benchmark only": bench, "nothing": nothing, "no measurements": single,
+		"whole": whole, "matrix only": matrix, "benchmark only": bench, "nothing": nothing, "no measurements": single, "accounted": accounted(),
 	}
 }
 

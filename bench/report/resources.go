@@ -14,6 +14,9 @@ type Resources struct {
 	// Components in a fixed order; a component has the same fill in every bar.
 	Components []component
 	Operations []resourceOperation
+	// Costs are the other things that an operation takes, Footprints what objects take that are there.
+	Costs      []costLine
+	Footprints []footprintLine
 	// Planes head the columns of Memory.
 	Planes []string
 	Memory []memoryLine
@@ -71,6 +74,7 @@ func newResources(b *Bench) (Resources, bool) {
 			r.Operations = append(r.Operations, o)
 		}
 	}
+	r.Costs, r.Footprints = costs(b), footprints(b)
 	r.Planes, r.Memory = memory(b)
 	return r, true
 }
