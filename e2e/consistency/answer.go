@@ -12,7 +12,7 @@ import (
 
 // answer reads what a server said: an object, a list, a table of objects, or a Status.
 func (r Reader) answer(answer *wire.Answer) (Answer, error) {
-	read := Answer{Code: answer.Code}
+	read := Answer{Code: answer.Code, Later: answer.Header.Get("Retry-After") != ""}
 	if !answer.OK() {
 		if status := answer.Status(); status != nil {
 			read.Reason = string(status.Reason)

@@ -10,7 +10,7 @@ import (
 // fails tells whether a request is one that a user would call failed: neither done, nor refused for a reason that lies
 // in the objects and is judged as such.
 func (o *Operation) fails() bool {
-	if o.Outcome() == Done || o.Answer.Abandoned {
+	if o.Outcome() == Done || o.Answer.Abandoned || o.deferred() {
 		return false
 	}
 	switch o.Answer.Code {
@@ -23,6 +23,13 @@ func (o *Operation) fails() bool {
 	default:
 		return true
 	}
+}
+
+// deferred tells whether the opening of a watch was put off: 429 with Retry-After, as from a watch cache that begins. By
+// contract the client comes again, and client-go does so without telling anybody. Nothing is lost by it, and what is lost
+// all the same the watch is blamed for.
+func (o *Operation) deferred() bool {
+	return o.Verb == Watch && o.Answer.Code == http.StatusTooManyRequests && o.Answer.Later
 }
 
 // failures counts what failed, checks that it may (S5), and measures for how long clients were refused.
@@ -43,20 +50,23 @@ func (c *checker) failures() {
 			allowed, longest = c.options.Writes, &counts.WritesRefused
 		}
 		of := flow{operation.Client, writes}
-		failed := operation.fails()
-		if failed && !failing[of] {
+		failed, deferred := operation.fails(), operation.deferred()
+		refusal := failed || deferred
+		if refusal && !failing[of] {
 			refused[of] = operation.Call
 		}
-		if failed || failing[of] {
+		if refusal || failing[of] {
 			window := operation.Return - refused[of]
 			*longest = max(*longest, window)
-			if failing[of] && !failed && allowed.Longest > 0 && window > allowed.Longest {
+			if failing[of] && !refusal && allowed.Longest > 0 && window > allowed.Longest {
 				c.blame("S5", operation, fmt.Sprintf("the client had no success for %s before this answer, "+
 					"and at most %s is allowed", rounded(window), allowed.Longest))
 			}
 		}
-		failing[of] = failed
-		if failed {
+		failing[of] = refusal
+		if deferred {
+			counts.Deferred++
+		} else if failed {
 			counts.Failures++
 			if !slices.Contains(allowed.Codes, operation.Answer.Code) {
 				c.blame("S5", operation, "the request failed")

@@ -67,6 +67,8 @@ type Answer struct {
 	Code   int    `json:"code"`
 	Reason string `json:"reason,omitempty"`
 	Error  string `json:"error,omitempty"`
+	// Later is set if the server said when to come again (Retry-After).
+	Later bool `json:"later,omitempty"`
 	// Abandoned is set if nobody waited for the answer.
 	Abandoned bool `json:"abandoned,omitempty"`
 	// State of the object that came back. A delete that took effect at once has none.
@@ -141,6 +143,7 @@ func (o *Operation) String() string {
 	add(o.Answer.Code != 0, "%d", o.Answer.Code)
 	add(o.Answer.Code == 0, "no answer (%s)", o.Answer.Error)
 	add(o.Answer.Reason != "", "%s", o.Answer.Reason)
+	add(o.Answer.Later, "(with Retry-After)")
 	if o.Answer.State != nil {
 		words = append(words, o.Answer.State.brief())
 	}

@@ -185,6 +185,18 @@ func TestVerdicts(t *testing.T) {
 			want:    []string{"S5", "S5"},
 		},
 		{
+			name: "watches that are put off, and others that may not be",
+			history: History{
+				Changes: []Change{baseline()},
+				Operations: []*Operation{
+					at(1, 2, Operation{Verb: Watch, Answer: Answer{Code: 429, Later: true}}),
+					at(3, 4, Operation{Verb: Watch, Answer: Answer{Code: 429}}),
+					get(5, 6, Answer{Code: 429, Later: true}),
+				},
+			},
+			want: []string{"S5", "S5"},
+		},
+		{
 			name: "a window that is short enough",
 			history: History{
 				Changes:    []Change{baseline()},

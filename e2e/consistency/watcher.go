@@ -82,7 +82,7 @@ func (w *Watcher) open(ctx context.Context, start int64) (*wire.Stream, int) {
 	answer := Answer{Code: http.StatusOK}
 	var refusal *wire.Refusal
 	if errors.As(err, &refusal) {
-		answer.Code = refusal.Answer.Code
+		answer.Code, answer.Later = refusal.Answer.Code, refusal.Answer.Header.Get("Retry-After") != ""
 		if status := refusal.Answer.Status(); status != nil {
 			answer.Reason = string(status.Reason)
 		}

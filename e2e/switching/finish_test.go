@@ -2,8 +2,12 @@ package switching_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -44,6 +48,7 @@ func (l *load) finish(ctx context.Context, options consistency.Options) *consist
 	l.history = l.recorder.History()
 	verdict := consistency.Check(l.history, options)
 	AddReportEntry("verdict", fmt.Sprintf("%s(judged in %s)", verdict.Text(), time.Since(began).Round(time.Millisecond)))
+	l.keep(verdict)
 	Expect(verdict.Clean()).To(BeTrue(), verdict.Text())
 	Expect(verdict.Counts.Watches).To(Equal(*watches))
 	Expect(verdict.Counts.Acknowledged).To(BeNumerically(">", *objects), "the load was none")
@@ -80,4 +85,19 @@ func differing(a, b map[consistency.Object]int64) []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// keep writes the history and the verdict to files, for who wants to look closer.
+func (l *load) keep(verdict *consistency.Verdict) {
+	GinkgoHelper()
+	if *record == "" {
+		return
+	}
+	Expect(os.MkdirAll(*record, 0o755)).To(Succeed())
+	name := strings.ReplaceAll(CurrentSpecReport().FullText(), " ", "-")
+	for suffix, content := range map[string]any{"history": l.history, "verdict": verdict} {
+		encoded, err := json.MarshalIndent(content, "", " ")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(os.WriteFile(filepath.Join(*record, name+"-"+suffix+".json"), encoded, 0o644)).To(Succeed())
+	}
 }
