@@ -62,7 +62,7 @@ var _ = Describe("A switch of strategy shared, with kill -9", Ordered, Label("fa
 			func(ctx context.Context) {
 				load := start(ctx, site, there)
 				var table []string
-				for _, step := range switching.Steps() {
+				for _, step := range chosen() {
 					for _, to := range []string{install.Aggregated, install.CRD} {
 						outcome := load.switchWithout(ctx, victim, step, to)
 						table = append(table, fmt.Sprintf("%-9s to %-10s  %s", step, to, outcome))
@@ -74,6 +74,21 @@ var _ = Describe("A switch of strategy shared, with kill -9", Ordered, Label("fa
 			})
 	}
 })
+
+// chosen are the steps that victims are killed in.
+func chosen() []switching.Step {
+	GinkgoHelper()
+	if *steps == "" {
+		return switching.Steps()
+	}
+	var some []switching.Step
+	for name := range strings.SplitSeq(*steps, ",") {
+		step, err := switching.ParseStep(name)
+		Expect(err).NotTo(HaveOccurred())
+		some = append(some, step)
+	}
+	return some
+}
 
 // beDismissed matches the error about a process that the switch itself has stopped meanwhile.
 var beDismissed = WithTransform(func(err error) bool {

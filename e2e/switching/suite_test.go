@@ -13,6 +13,7 @@
 //	-calm 3s           between two switches
 //	-round-trips 1     to the other form and back
 //	-full              all strategies, load without a switch, and faults, and not only one short switch
+//	-steps NAMES       of the faults: the steps to kill in, with commas between them; all if there is none
 //	-record DIR        keep each history and verdict there, as JSON
 //
 // The defaults are for `make test`; `make test-switch` has the full run.
@@ -40,6 +41,7 @@ var (
 	watches    = flag.Int("watches", 20, "watches, every fifth of them an informer")
 	calm       = flag.Duration("calm", 3*time.Second, "time between two switches")
 	roundTrips = flag.Int("round-trips", 1, "switches to the other form and back")
+	steps      = flag.String("steps", "", "steps to kill in; all if empty")
 	record     = flag.String("record", "", "directory for histories and verdicts")
 	full       = flag.Bool("full", false, "all strategies, load without a switch, and faults")
 )
