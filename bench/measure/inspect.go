@@ -53,8 +53,8 @@ type Endpoint struct {
 }
 
 // Inspector reads the state of the processes of a control plane, by component. Where collect is set, each process
-// collects its garbage first, if it can be asked to: then HeapBytes is exact. Reading the metrics of an API server costs
-// it some tens of milliseconds, so that this is never done around a measured cell.
+// collects its garbage first, if it can be asked to: then HeapBytes is exact. Reading the metrics of an API server
+// costs it some tens of milliseconds, so that this is never done around a measured cell.
 type Inspector func(ctx context.Context, plane string, collect bool) (map[string]State, error)
 
 // Inspect reads the states of several processes at once.
@@ -136,7 +136,8 @@ func ReadState(metrics io.Reader) (State, error) {
 		Goroutines:   int64(sum("go_goroutines")),
 		StorageBytes: uint64(sum("etcd_mvcc_db_total_size_in_use_in_bytes")),
 		// What is done while the processors are idle anyway is not taken from the program.
-		GC:          seconds("go_cpu_classes_gc_total_cpu_seconds_total") - seconds("go_cpu_classes_gc_mark_idle_cpu_seconds_total"),
+		GC: seconds("go_cpu_classes_gc_total_cpu_seconds_total") -
+			seconds("go_cpu_classes_gc_mark_idle_cpu_seconds_total"),
 		LimiterWait: seconds("rest_client_rate_limiter_duration_seconds"),
 		Reviews:     int64(sum("apiserver_delegated_authz_request_total")),
 		QueueWait:   seconds("apiserver_flowcontrol_request_wait_duration_seconds"),
@@ -160,7 +161,8 @@ func valueOf(metric *dto.Metric) float64 {
 // SelfState is the state of this process.
 func SelfState() State {
 	samples := []metrics.Sample{
-		{Name: "/gc/heap/live:bytes"}, {Name: "/cpu/classes/gc/total:cpu-seconds"}, {Name: "/cpu/classes/gc/mark/idle:cpu-seconds"},
+		{Name: "/gc/heap/live:bytes"}, {Name: "/cpu/classes/gc/total:cpu-seconds"},
+		{Name: "/cpu/classes/gc/mark/idle:cpu-seconds"},
 	}
 	metrics.Read(samples)
 	return State{

@@ -66,7 +66,8 @@ func families(b *Bench) []family {
 		}
 		slices.SortFunc(scenarios, func(a, b Scenario) int { return a.Objects - b.Objects })
 		title, _, _ := strings.Cut(scenarios[0].Title, fmt.Sprintf(" %s", thousands(scenarios[0].Objects)))
-		out = append(out, family{strings.TrimSuffix(strings.TrimSuffix(title, " of"), ", beside") + ", by the number of objects", scenarios})
+		title = strings.TrimSuffix(strings.TrimSuffix(title, " of"), ", beside")
+		out = append(out, family{title + ", by the number of objects", scenarios})
 	}
 	return out
 }
@@ -166,7 +167,8 @@ func newCurve(b *Bench, title, unit string, by float64, points map[string][]curv
 		}
 		first, last := all[0], all[len(all)-1]
 		line.Points = strings.Join(path, " ")
-		line.Slope = fmt.Sprintf("%.2f", math.Log(last.value.Median/first.value.Median)/math.Log(float64(last.objects)/float64(first.objects)))
+		line.Slope = fmt.Sprintf("%.2f",
+			math.Log(last.value.Median/first.value.Median)/math.Log(float64(last.objects)/float64(first.objects)))
 		c.Lines = append(c.Lines, line)
 		ends = append(ends, line.distributionLine)
 		alt = append(alt, fmt.Sprintf("%s: %s at %s objects, %s at %s, slope %s", a.Name, significant(first.value.Median/by),

@@ -9,8 +9,8 @@ import (
 	"github.com/duet-api/duet/bench/measure"
 )
 
-// leastWeighed is the fewest objects whose growth is shown: of fewer, the noise of a server that does other things too is
-// larger than they are.
+// leastWeighed is the fewest objects whose growth is shown: of fewer, the noise of a server that does other things too
+// is larger than they are.
 const leastWeighed = 500
 
 // perObjects is how many objects memory is shown for.

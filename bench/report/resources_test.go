@@ -19,10 +19,14 @@ func accounted() report.Run {
 	b.Accounts = []report.Account{{
 		Scenario: "get-many", Arm: "aggregated", Attempts: 200, Elapsed: 360 * time.Millisecond,
 		Components: map[string]report.ComponentAccount{
-			"aggregated/kube-apiserver": {State: measure.State{Goroutines: 1000, GC: 10 * time.Millisecond}, CPU: 90 * time.Millisecond},
-			"aggregated/duet-apiserver": {State: measure.State{Goroutines: 411, GC: 20 * time.Millisecond, Reviews: 150}, CPU: 60 * time.Millisecond},
-			"aggregated/etcd":           {CPU: 20 * time.Millisecond},
-			measure.Generator:           {State: measure.State{Goroutines: 12, GC: time.Second}, CPU: time.Second},
+			"aggregated/kube-apiserver": {
+				State: measure.State{Goroutines: 1000, GC: 10 * time.Millisecond}, CPU: 90 * time.Millisecond,
+			},
+			"aggregated/duet-apiserver": {
+				State: measure.State{Goroutines: 411, GC: 20 * time.Millisecond, Reviews: 150}, CPU: 60 * time.Millisecond,
+			},
+			"aggregated/etcd": {CPU: 20 * time.Millisecond},
+			measure.Generator: {State: measure.State{Goroutines: 12, GC: time.Second}, CPU: time.Second},
 		},
 	}}
 	b.Footprints = []report.Footprint{
@@ -32,29 +36,35 @@ func accounted() report.Run {
 		{Arm: "crd", Objects: 10_000, PayloadBytes: 2048, Components: map[string]report.Growth{
 			"crd/kube-apiserver": {Heap: 200 << 20, RSS: 260 << 20}, "crd/etcd": {RSS: 40 << 20, Storage: 30 << 20},
 		}},
-		{Arm: "aggregated", Objects: 64, PayloadBytes: 16384, Components: map[string]report.Growth{"aggregated/etcd": {Storage: 1}}},
+		{Arm: "aggregated", Objects: 64, PayloadBytes: 16384, Components: map[string]report.Growth{
+			"aggregated/etcd": {Storage: 1},
+		}},
 	}
 	for _, size := range []struct {
-		name    string
-		objects int
-		ms      float64
-	}{{"get-of-1k", 1000, 1}, {"get-of-10k", 10_000, 10}} {
-		b.Scenarios = append(b.Scenarios, report.Scenario{
-			Name: size.name, Title: "Get, any name of " + map[int]string{1000: "1,000", 10_000: "10,000"}[size.objects] + " objects",
-			Objects: size.objects,
-		})
-		b.Summaries = append(b.Summaries, report.ArmSummary{
-			Scenario: size.name, Arm: "crd", P50: stats.Estimate{Median: size.ms * 1e6, Lo: size.ms * 0.9e6, Hi: size.ms * 1.1e6, Bounded: true},
-		})
+		name, title string
+		objects     int
+		ms          float64
+	}{
+		{"get-of-1k", "Get, any name of 1,000 objects", 1000, 1},
+		{"get-of-10k", "Get, any name of 10,000 objects", 10_000, 10},
+	} {
+		b.Scenarios = append(b.Scenarios, report.Scenario{Name: size.name, Title: size.title, Objects: size.objects})
+		b.Summaries = append(b.Summaries, report.ArmSummary{Scenario: size.name, Arm: "crd", P50: stats.Estimate{
+			Median: size.ms * 1e6, Lo: size.ms * 0.9e6, Hi: size.ms * 1.1e6, Bounded: true,
+		}})
 	}
 	b.Traces = &trace.Result{
 		Requests: 40, Missing: 3, Parts: trace.Descriptions(),
 		Operations: []trace.Operation{{Scenario: "get-one", Title: "Get, one name", Arms: []trace.Waterfall{
 			{
-				Arm: "crd", Total: 2e6, Median: 2e6, Parts: map[trace.Part]float64{trace.Connection: 0.5e6, trace.FrontChain: 1.5e6},
+				Arm: "crd", Total: 2e6, Median: 2e6,
+				Parts: map[trace.Part]float64{trace.Connection: 0.5e6, trace.FrontChain: 1.5e6},
 				Typical: []trace.Piece{
 					{Part: trace.Connection, Component: "client", Span: "request", Length: 250_000},
-					{Part: trace.FrontChain, Component: "kube-apiserver", Span: hostile, After: hostile, Start: 250_000, Length: 1_500_000},
+					{
+						Part: trace.FrontChain, Component: "kube-apiserver", Span: hostile, After: hostile,
+						Start: 250_000, Length: 1_500_000,
+					},
 					{Part: trace.Connection, Component: "client", Span: "request", Start: 1_750_000, Length: 250_000},
 				},
 			},
@@ -120,7 +130,8 @@ func TestWaterfallsInThePage(t *testing.T) {
 			t.Errorf("the page has no %q", want)
 		}
 	}
-	if plain := written(t, func(out *bytes.Buffer) error { return report.WriteHTML(out, fixture()) }); strings.Contains(plain, `id="time"`) {
+	plain := written(t, func(out *bytes.Buffer) error { return report.WriteHTML(out, fixture()) })
+	if strings.Contains(plain, `id="time"`) {
 		t.Error("there is a section about time without traces")
 	}
 }
@@ -136,7 +147,8 @@ func TestCurvesHaveSlopes(t *testing.T) {
 			t.Errorf("the page has no %q", want)
 		}
 	}
-	if plain := written(t, func(out *bytes.Buffer) error { return report.WriteHTML(out, fixture()) }); strings.Contains(plain, `id="scale"`) {
+	plain := written(t, func(out *bytes.Buffer) error { return report.WriteHTML(out, fixture()) })
+	if strings.Contains(plain, `id="scale"`) {
 		t.Error("there are curves of one size")
 	}
 }

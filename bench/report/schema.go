@@ -84,6 +84,8 @@ type Bench struct {
 	Traces *trace.Result `json:"traces,omitempty"`
 	// Warnings are doubts about the whole benchmark.
 	Warnings []string `json:"warnings,omitempty"`
+	// Goals are Duet's own, held against the run.
+	Goals []Outcome `json:"goals,omitempty"`
 }
 
 // Resumption is where a run that was interrupted went on: with fresh servers, after warming up again.
@@ -108,6 +110,8 @@ type Arm struct {
 	Form string `json:"form"`
 	// Repeats is the arm that this one is identical to (an A/A pair).
 	Repeats string `json:"repeats,omitempty"`
+	// Witness: an independent client measured this one, to check the numbers of the arm that it repeats.
+	Witness bool `json:"witness,omitempty"`
 	// Plane is the control plane behind it; component names begin with it and a slash.
 	Plane string `json:"plane"`
 	// Resource is group, version and resource.
@@ -271,6 +275,8 @@ const (
 	Reference Role = "reference"
 	// Noise compares an arm with its repetition.
 	Noise Role = "noise"
+	// Witness compares what an independent client measured with what the benchmark did.
+	Witness Role = "witness"
 )
 
 // Comparison is the ratio of two arms in one scenario and metric.

@@ -36,14 +36,14 @@ type Description struct {
 // Descriptions of all parts, in the order in which a request meets them.
 func Descriptions() []Description {
 	return []Description{
-		{Connection, "Client and connection", "from the client's start to the first server's, and back: TLS, HTTP/2 and loopback"},
+		{Connection, "Client and connection", "from the client's start to the first server's, and back: TLS and HTTP/2"},
 		{FrontChain, "kube-apiserver's filters", "authentication, audit, priority and fairness, authorization"},
 		{Hop, "Proxy hop", "from kube-apiserver's request to the aggregated server's start, and back"},
 		{SecondChain, "Aggregated server's filters", "the same filters once more"},
 		{Review, "SubjectAccessReview", "the question whether the user may, with its way to kube-apiserver and back"},
 		{Decode, "Decode", "reading a body, decoding, defaulting and converting; decoding what etcd returned"},
 		{Webhook, "Webhooks", "calls of webhooks, with the way there and back"},
-		{Validate, "Admit and validate", "admission plugins, the strategy, validation by schema, CEL or code; applying a patch"},
+		{Validate, "Admit and validate", "admission, the strategy, validation by schema, CEL or code; applying a patch"},
 		{Store, "Storage layer", "watch cache, keys and transactions inside the API server"},
 		{StorageHop, "Way to etcd", "gRPC from the API server to etcd and back"},
 		{StorageWork, "etcd", "what etcd does, a durable write included"},

@@ -32,8 +32,8 @@ const WarmUps = 10
 // arrival bounds the wait for spans: servers send them in batches, every five seconds.
 const arrival = 15 * time.Second
 
-// Run sends the requests, one after the other and the arms in turn, and says where their time went. It leaves its objects
-// where they are: control planes that report what they do are there for this alone.
+// Run sends the requests, one after the other and the arms in turn, and says where their time went. It leaves its
+// objects where they are: control planes that report what they do are there for this alone.
 func Run(ctx context.Context, options Options) (*Result, error) {
 	var subjects []*scenario.Subject
 	defer func() {

@@ -136,8 +136,9 @@ func (i *inbox) Export(
 func read(component string, span *tracev1.Span) Span {
 	out := Span{
 		Component: component, Name: span.Name, Kind: Internal,
-		Trace: hex.EncodeToString(span.TraceId), ID: hex.EncodeToString(span.SpanId), Parent: hex.EncodeToString(span.ParentSpanId),
-		Start: int64(span.StartTimeUnixNano), End: int64(span.EndTimeUnixNano),
+		Trace: hex.EncodeToString(span.TraceId), ID: hex.EncodeToString(span.SpanId),
+		Parent: hex.EncodeToString(span.ParentSpanId),
+		Start:  int64(span.StartTimeUnixNano), End: int64(span.EndTimeUnixNano),
 	}
 	switch span.Kind {
 	case tracev1.Span_SPAN_KIND_SERVER:

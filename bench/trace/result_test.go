@@ -18,7 +18,8 @@ func requestsLasting(name, form string, lengths ...int64) (sample, []Span) {
 		id := name + string(rune('a'+i))
 		s.requests = append(s.requests, Request{Trace: id, ID: id, Start: 1000, End: 1000 + length})
 		spans = append(spans, Span{
-			Component: FrontServer, Name: "GET /", Kind: Server, Trace: id, ID: id + "server", Parent: id, Start: 1005, End: 995 + length,
+			Component: FrontServer, Name: "GET /", Kind: Server, Trace: id, ID: id + "server", Parent: id,
+			Start: 1005, End: 995 + length,
 		})
 	}
 	return s, spans

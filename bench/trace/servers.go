@@ -10,8 +10,8 @@ import (
 	"github.com/duet-api/duet/shared/process"
 )
 
-// The processes that report. OwnServer is that of a form which has one: it stands for all of them, since a request meets
-// one at most.
+// The processes that report. OwnServer is that of a form which has one: it stands for all of them, since a request
+// meets one at most.
 const (
 	FrontServer = controlplane.APIServer
 	OwnServer   = "aggregated server"
