@@ -43,6 +43,9 @@ func Analyse(b *report.Bench) {
 		b.Warnings = append(b.Warnings, fmt.Sprintf("After %d warm-up rounds some medians still moved by more than a "+
 			"quarter: the machine was busy, or a server was not yet warm.", b.WarmUps))
 	}
+	if goals, err := ReadGoals(DefaultGoals); err == nil { // which a test makes sure of
+		b.Goals = Gate(b, goals)
+	}
 	if len(b.Select(report.Noise, report.P50)) == 0 {
 		b.Warnings = append(b.Warnings, "No arm repeats another one: the noise floor is not known, so nothing is claimed.")
 	}
@@ -87,6 +90,8 @@ func value(row report.Row, metric report.Metric, plane string) (float64, bool) {
 		return float64(row.Latency.P50), row.Latency.Count > 0
 	case metric == report.P99:
 		return float64(row.Latency.P99), row.Latency.Count > 0
+	case metric == Pace:
+		return float64(row.Elapsed) / float64(max(row.Latency.Count, 1)), row.Latency.Count > 0
 	case row.Attempts == 0:
 		return 0, false
 	}
@@ -181,6 +186,8 @@ func compare(b *report.Bench, scenario string, metric report.Metric) []report.Co
 		for _, base := range b.Arms[:i] {
 			role := report.Reference
 			switch {
+			case test.Repeats == base.Name && test.Witness:
+				role = report.Witness
 			case test.Repeats == base.Name:
 				role = report.Noise
 			case test.Repeats != "" || base.Repeats != "":

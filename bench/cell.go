@@ -23,6 +23,9 @@ func (r *runner) cell(
 ) (report.Row, error) {
 	row := report.Row{Round: round, Scenario: s.Name, Arm: subject.Arm.Name}
 	duration = time.Duration(float64(duration) * s.Length)
+	if subject.Arm.Witness {
+		return r.witness(ctx, s, subject, round, duration)
+	}
 	op, stop, err := s.Start(ctx, subject, s.Cell(r.Seed+uint64(round), duration))
 	if err != nil {
 		row.Started = time.Now()

@@ -79,3 +79,6 @@ func (u *User) Remove(ctx context.Context) error {
 	}
 	return nil
 }
+
+// UserConfig reaches the API as the arm's user.
+func (k Kubernetes) UserConfig() *rest.Config { return k.Config }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/duet-api/duet/bench/arm"
 	"github.com/duet-api/duet/bench/report"
-	"github.com/duet-api/duet/shared/install"
 )
 
 // clusterPlane is the control plane of arms on a cluster that somebody else runs.
@@ -16,12 +15,15 @@ const clusterPlane = "cluster"
 
 // beyond is what arms need that a cluster which somebody else runs does not give.
 var beyond = map[string]string{
-	"crd-hop":          "needs a server of Duet's own beside the cluster's etcd",
-	"sample-apiserver": "needs a server of Duet's own beside the cluster's etcd",
-	Direct:             "needs a way to the port of the aggregated server itself",
-	"etcd":             "needs a way to the cluster's etcd",
-	Echo:               "needs a server of Duet's own beside kube-apiserver",
-	EchoProxied:        "needs a server of Duet's own beside kube-apiserver",
+	"crd-hop":                  "needs a server of Duet's own beside the cluster's etcd",
+	"sample-apiserver":         "needs a server of Duet's own beside the cluster's etcd",
+	"crd-masters":              "needs a certificate of the cluster's authority",
+	"aggregated-masters":       "needs a certificate of the cluster's authority",
+	"sample-apiserver-witness": "needs a server of Duet's own beside the cluster's etcd",
+	Direct:                     "needs a way to the port of the aggregated server itself",
+	"etcd":                     "needs a way to the cluster's etcd",
+	Echo:                       "needs a server of Duet's own beside kube-apiserver",
+	EchoProxied:                "needs a server of Duet's own beside kube-apiserver",
 }
 
 // OnCluster are the entries that can be measured on a cluster with one form, of those of the given names, or of all if
@@ -73,7 +75,7 @@ func (e Entry) missing(form, profile string) string {
 
 // withRepetition adds one to the form's first arm, or else to the first of all, if no arm is repeated.
 func withRepetition(entries []Entry, form string) []Entry {
-	if slices.ContainsFunc(entries, func(e Entry) bool { return e.Repeats != "" }) {
+	if slices.ContainsFunc(entries, func(e Entry) bool { return e.Repeats != "" && !e.Witness }) {
 		return entries
 	}
 	at := max(slices.IndexFunc(entries, func(e Entry) bool { return e.form == form }), 0)
@@ -91,12 +93,9 @@ func ClusterArms(entries []Entry, admin, user *rest.Config, seed uint64) ([]*arm
 			return nil, err
 		}
 		arms = append(arms, &arm.Arm{
-			Name: entry.Name, Form: entry.form, Repeats: entry.Repeats, Plane: clusterPlane, Encoding: entry.Encoding,
+			Name: entry.Name, Form: entry.form, Repeats: entry.Repeats, Plane: clusterPlane, Encoding: entry.Encoding, Witness: entry.Witness,
 			Target: arm.Kubernetes{Config: user, Admin: admin}, Kind: kind,
 		})
 	}
 	return arms, nil
 }
-
-// OfAForm is whether an arm of this lineup is about one of the two forms, and not about what they are held against.
-func (e Entry) OfAForm() bool { return e.form == install.CRD || e.form == install.Aggregated }

@@ -217,7 +217,8 @@ func Arms(ctx context.Context, entries []Entry, sides matrix.Sides, seed uint64)
 			return nil, fmt.Errorf("could not line up %s: %w", entry.Name, err)
 		}
 		arms = append(arms, &arm.Arm{
-			Name: entry.Name, Form: entry.form, Repeats: entry.Repeats, Plane: entry.side.name, Encoding: entry.Encoding, Witness: entry.Witness,
+			Name: entry.Name, Form: entry.form, Repeats: entry.Repeats, Plane: entry.side.name, Encoding: entry.Encoding,
+			Witness: entry.Witness,
 			Target: target, Kind: kind,
 		})
 	}

@@ -97,7 +97,7 @@ The exit code is %d when a goal was missed.`, exitMissed),
 				return err
 			}
 			for _, outcome := range outcomes {
-				if outcome.Standing == bench.Missed {
+				if outcome.Standing == report.Missed {
 					return errMissed
 				}
 			}
@@ -108,22 +108,19 @@ The exit code is %d when a goal was missed.`, exitMissed),
 	return cmd
 }
 
-func printOutcomes(out io.Writer, outcomes []bench.Outcome) error {
+func printOutcomes(out io.Writer, outcomes []report.Outcome) error {
 	table := printers.GetNewTabWriter(out)
 	fmt.Fprintln(table, "GOAL\tSTANDING\tBOUND\tVALUE\tFROM")
-	counts := map[bench.Standing]int{}
+	counts := map[report.Standing]int{}
 	for _, o := range outcomes {
 		counts[o.Standing]++
-		value := "–"
-		if o.Standing != bench.NotMeasured {
-			value = fmt.Sprintf("%.3g", o.Value)
-		}
-		fmt.Fprintf(table, "%s\t%s\t%.3g\t%s\t%s\n", o.Goal.Name, o.Standing, o.Goal.Bound(), value, o.Detail)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", o.Goal, o.Standing, o.BoundText(), o.ValueText(), o.Detail)
 	}
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("could not write the table: %w", err)
 	}
-	_, err := fmt.Fprintf(out, "\n%d met, %d missed, %d not measured\n", counts[bench.Met], counts[bench.Missed], counts[bench.NotMeasured])
+	_, err := fmt.Fprintf(out, "\n%d met, %d missed, %d not measured\n", counts[report.Met], counts[report.Missed],
+		counts[report.NotMeasured])
 	return err
 }
 
