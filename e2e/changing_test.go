@@ -49,7 +49,7 @@ var _ = Describe("Changing the form", Ordered, Label("install"), func() {
 		}}, metav1.CreateOptions{})
 		Expect(err).NotTo(HaveOccurred())
 		Eventually(func(ctx context.Context) (map[string]identity, error) { return s.owned(ctx, namespace) }).
-			WithContext(ctx).Should(SatisfyAll(HaveLen(7), HaveKey("statefulsets/db"), HaveKey("configmaps/a-users-own")))
+			WithContext(ctx).Should(SatisfyAll(HaveLen(8), HaveKey("statefulsets/db"), HaveKey("configmaps/a-users-own")))
 		before, err = s.owned(ctx, namespace)
 		Expect(err).NotTo(HaveOccurred())
 	})

@@ -10,16 +10,9 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/duet-api/duet/shared/install"
 )
-
-// automanagedLabel says whether kube-apiserver looks after an APIService: it puts one with "true" back to Local, and
-// deletes it when no CustomResourceDefinition serves the version. Any other value keeps its hands off.
-const automanagedLabel = "kube-aggregator.kubernetes.io/automanaged"
 
 // answerInterval is how often is looked who answers, which is part of how long a flip takes.
 const answerInterval = 10 * time.Millisecond
@@ -27,8 +20,6 @@ const answerInterval = 10 * time.Millisecond
 // warmUp is what the caches of a CustomResourceDefinition get to fill, once the first of its versions is asked for. Until
 // then a list may be answered 429.
 const warmUp = time.Second
-
-var apiServiceKind = schema.GroupVersionKind{Group: "apiregistration.k8s.io", Version: "v1", Kind: "APIService"}
 
 // flip has the other form answer, one version after the other, the storage version last: the first one warms the caches
 // of the new server up, and has fewer users.
@@ -75,11 +66,6 @@ func (m *move) newRegistrations() []*unstructured.Unstructured {
 	return slices.DeleteFunc(m.to.registrations(), func(o *unstructured.Unstructured) bool {
 		return slices.Contains(m.from.versions(), versionOf(o))
 	})
-}
-
-func versionOf(registration *unstructured.Unstructured) string {
-	version, _, _ := unstructured.NestedString(registration.Object, "spec", "version")
-	return version
 }
 
 // define has the CustomResourceDefinition serve. Requests do not get there yet. From now on the OpenAPI v2 document of the
@@ -152,27 +138,28 @@ func (m *move) catching(ctx context.Context) error {
 
 // serves is nil when the CustomResourceDefinition of a side is established and serves every version of it.
 func (m *move) serves(ctx context.Context, s side) error {
-	for _, definition := range s.definitions() {
-		stored := definition.DeepCopy()
-		if err := m.installer.Client().Get(ctx, client.ObjectKeyFromObject(definition), stored); err != nil {
-			return err
-		}
-		if err := seasoned(stored, time.Now()); err != nil {
-			return err
-		}
-		versions, _, err := unstructured.NestedSlice(stored.Object, "spec", "versions")
-		if err != nil {
-			return err
-		}
-		for _, version := range versions {
-			version, ok := version.(map[string]any)
-			if name, _ := version["name"].(string); ok && slices.Contains(s.versions(), name) && version["served"] != true {
-				return fmt.Errorf("the CustomResourceDefinition does not serve %s", name)
-			}
-		}
-		return nil
+	definitions := s.definitions()
+	if len(definitions) == 0 {
+		return fmt.Errorf("%s has no CustomResourceDefinition", s.form.Name())
 	}
-	return fmt.Errorf("%s has no CustomResourceDefinition", s.form.Name())
+	stored := definitions[0].DeepCopy()
+	if err := m.installer.Client().Get(ctx, client.ObjectKeyFromObject(stored), stored); err != nil {
+		return err
+	}
+	if err := seasoned(stored, time.Now()); err != nil {
+		return err
+	}
+	versions, _, err := unstructured.NestedSlice(stored.Object, "spec", "versions")
+	if err != nil {
+		return err
+	}
+	for _, version := range versions {
+		version, ok := version.(map[string]any)
+		if name, _ := version["name"].(string); ok && slices.Contains(s.versions(), name) && version["served"] != true {
+			return fmt.Errorf("the CustomResourceDefinition does not serve %s", name)
+		}
+	}
+	return nil
 }
 
 // toDefinition has a version answered by the CustomResourceDefinition. The APIService is deleted rather than changed, so
@@ -249,40 +236,4 @@ func (m *move) informed(ctx context.Context, changed *unstructured.Unstructured)
 	}
 	const afterThat = 50 * time.Millisecond // The cache tells them in the order in which they came.
 	return pause(ctx, afterThat)
-}
-
-// registration is the APIService of a version as it is, or nil.
-func (s *Switcher) registration(ctx context.Context, version string) (*unstructured.Unstructured, error) {
-	object := &unstructured.Unstructured{}
-	object.SetGroupVersionKind(apiServiceKind)
-	err := s.installer.Client().Get(ctx, client.ObjectKey{Name: version + "." + install.Group}, object)
-	if apierrors.IsNotFound(err) {
-		return nil, nil
-	}
-	return object, err
-}
-
-func registrationOf(s side, version string) *unstructured.Unstructured {
-	for _, registration := range s.registrations() {
-		if versionOf(registration) == version {
-			return registration
-		}
-	}
-	return nil
-}
-
-func isLocal(registration *unstructured.Unstructured) bool {
-	service, found, _ := unstructured.NestedMap(registration.Object, "spec", "service")
-	return !found || len(service) == 0
-}
-
-// withDefaults is the spec that is wanted, as it looks once it is stored.
-func withDefaults(wanted, stored *unstructured.Unstructured) map[string]any {
-	spec := wanted.DeepCopy().Object["spec"].(map[string]any)
-	for key, value := range stored.Object["spec"].(map[string]any) {
-		if _, set := spec[key]; !set {
-			spec[key] = value
-		}
-	}
-	return spec
 }
