@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/duet-api/duet/e2e/behaviour"
@@ -11,8 +12,8 @@ type Matrix struct {
 	// Forms in the order of their first result.
 	Forms  []string
 	Groups []MatrixGroup
-	// Same, Different, Unexpected and Incomplete count rows. Unexpected rows are also in one of the others.
-	Same, Different, Unexpected, Incomplete int
+	// Same, Different, Alone, Unexpected and Incomplete count rows. Unexpected rows are also in one of the others.
+	Same, Different, Alone, Unexpected, Incomplete int
 }
 
 // MatrixGroup is the rows of one group.
@@ -30,6 +31,8 @@ const (
 	Same State = "same"
 	// Different: the forms were observed to differ.
 	Different State = "differs"
+	// Alone: it was observed of the only form that was looked at, with nothing to compare it to.
+	Alone State = "observed"
 	// Incomplete: at least one form could not be observed, or the check says nothing about it.
 	Incomplete State = "incomplete"
 )
@@ -85,6 +88,9 @@ func NewMatrix(results []behaviour.Result) Matrix {
 
 func (m *Matrix) count(row *MatrixRow) {
 	row.State = Same
+	if len(m.Forms) == 1 {
+		row.State = Alone
+	}
 	for _, result := range row.Results {
 		if result != nil && result.Unexpected {
 			row.Unexpected = true
@@ -104,6 +110,8 @@ func (m *Matrix) count(row *MatrixRow) {
 		m.Same++
 	case Different:
 		m.Different++
+	case Alone:
+		m.Alone++
 	case Incomplete:
 		m.Incomplete++
 	}
@@ -113,17 +121,21 @@ func (m *Matrix) count(row *MatrixRow) {
 }
 
 // Total is the number of checks.
-func (m Matrix) Total() int { return m.Same + m.Different + m.Incomplete }
+func (m Matrix) Total() int { return m.Same + m.Different + m.Alone + m.Incomplete }
 
 // String sums the matrix up.
 func (m Matrix) String() string {
 	if m.Total() == 0 {
 		return "No behaviour was checked."
 	}
-	text := count(m.Total(), "behaviour check", "behaviour checks") + ": " + count(m.Same, "is", "are") +
-		" the same on both forms, " + count(m.Different, "differs", "differ")
-	if m.Incomplete > 0 {
-		text += ", " + count(m.Incomplete, "was", "were") + " not observed on both"
+	text := count(m.Total(), "behaviour check", "behaviour checks")
+	if len(m.Forms) == 1 {
+		text += fmt.Sprintf(" of %s: %d observed, %d not", m.Forms[0], m.Alone, m.Incomplete)
+	} else {
+		text += ": " + count(m.Same, "is", "are") + " the same on both forms, " + count(m.Different, "differs", "differ")
+		if m.Incomplete > 0 {
+			text += ", " + count(m.Incomplete, "was", "were") + " not observed on both"
+		}
 	}
 	if m.Unexpected > 0 {
 		return text + "; " + count(m.Unexpected, "is", "are") + " not as expected."

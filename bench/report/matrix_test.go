@@ -29,6 +29,10 @@ func TestMatrixStates(t *testing.T) {
 				crd(behaviour.Result{Observed: "200", Unexpected: true}), aggregated(behaviour.Result{Observed: "200", Unexpected: true}),
 			}, Same, true,
 		},
+		"of one form": {[]behaviour.Result{crd(behaviour.Result{Observed: "200"})}, Alone, false},
+		"of one form, and not": {
+			[]behaviour.Result{crd(behaviour.Result{Error: "refused", Unexpected: true})}, Incomplete, true,
+		},
 		"not applicable to one": {
 			[]behaviour.Result{crd(behaviour.Result{NotApplicable: "no server"}), aggregated(behaviour.Result{Observed: "200"})},
 			Incomplete, false,
@@ -95,6 +99,7 @@ func TestMatrixSumsUp(t *testing.T) {
 		"No behaviour was checked.": {},
 		"3 behaviour checks: 2 are the same on both forms, 1 differs; all as expected.":                    {Same: 2, Different: 1},
 		"4 behaviour checks: 1 is the same on both forms, 2 differ, 1 was not observed on both; 2 are not": {Same: 1, Different: 2, Incomplete: 1, Unexpected: 2},
+		"3 behaviour checks of crd: 2 observed, 1 not; all as expected.":                                   {Forms: []string{"crd"}, Alone: 2, Incomplete: 1},
 		"1 behaviour check: 0 are the same on both forms, 1 differs; 1 is not as expected.":                {Different: 1, Unexpected: 1},
 	} {
 		if got := m.String(); !strings.HasPrefix(got, want) {
