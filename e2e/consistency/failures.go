@@ -25,11 +25,13 @@ func (o *Operation) fails() bool {
 	}
 }
 
-// deferred tells whether the opening of a watch was put off: 429 with Retry-After, as from a watch cache that begins. By
-// contract the client comes again, and client-go does so without telling anybody. Nothing is lost by it, and what is lost
-// all the same the watch is blamed for.
+// deferred tells whether a read was put off: 429 or 504 with Retry-After, which a watch cache answers that begins, or that
+// is behind the revision that is asked for. By contract the client comes again, and client-go does so without telling
+// anybody. Nothing is lost by it, and what is lost all the same a watch is blamed for. It is no success either: the windows
+// go on.
 func (o *Operation) deferred() bool {
-	return o.Verb == Watch && o.Answer.Code == http.StatusTooManyRequests && o.Answer.Later
+	code := o.Answer.Code
+	return !o.Verb.Writes() && o.Answer.Later && (code == http.StatusTooManyRequests || code == http.StatusGatewayTimeout)
 }
 
 // failures counts what failed, checks that it may (S5), and measures for how long clients were refused.

@@ -63,7 +63,7 @@ func TestInformer(t *testing.T) {
 	}
 	lists := []Operation{}
 	for _, operation := range timeless(client.Recorder.History()) {
-		if operation.Verb == List {
+		if operation.Verb == List && !operation.Answer.Abandoned {
 			lists = append(lists, operation)
 		}
 	}

@@ -79,8 +79,8 @@ type Counts struct {
 	Failures     int            `json:"failures"`
 	Conflicts    int            `json:"conflicts"` // 409, all of them justified unless there is a violation
 	NotFound     int            `json:"notFound"`  // 404 about an object, likewise
-	// Deferred watches were told to come again, with 429 and Retry-After.
-	Deferred int `json:"deferredWatches"`
+	// Deferred reads were told to come again, with 429 or 504 and Retry-After.
+	Deferred int `json:"deferredReads"`
 	// Unknown outcomes of writes, and how many of those with a token Happened.
 	Unknown  int `json:"unknownOutcomes"`
 	Happened int `json:"unknownOutcomesThatHappened"`
@@ -116,8 +116,8 @@ func (v *Verdict) Text() string {
 	}
 	c := v.Counts
 	fmt.Fprintf(&b, "consistency: %s\n", word)
-	fmt.Fprintf(&b, "  requests  %d: %d reads, %d writes, %d of them acknowledged; %d failed\n",
-		c.Requests, c.Reads, c.Writes, c.Acknowledged, c.Failures)
+	fmt.Fprintf(&b, "  requests  %d: %d reads, %d writes, %d of them acknowledged; %d failed, %d put off\n",
+		c.Requests, c.Reads, c.Writes, c.Acknowledged, c.Failures, c.Deferred)
 	fmt.Fprintf(&b, "  answers   %s\n", codes(c.Codes))
 	fmt.Fprintf(&b, "  refusals  %d conflicts, %d not found; %d writes with an unknown outcome, %d of them happened\n",
 		c.Conflicts, c.NotFound, c.Unknown, c.Happened)
@@ -125,8 +125,8 @@ func (v *Verdict) Text() string {
 		rounded(c.ReadsRefused), rounded(c.WritesRefused))
 	fmt.Fprintf(&b, "  store     %d objects, %d changes, %d of them by others; %d objects ordered by search\n",
 		c.Objects, c.Changes, c.Foreign, c.Ordered)
-	fmt.Fprintf(&b, "  watches   %d on %d connections, %d put off: %d events, %d bookmarks; lag %s, p99 %s, at most %s\n",
-		c.Watches, c.Streams, c.Deferred, c.Events, c.Bookmarks, rounded(c.LagMedian), rounded(c.LagP99), rounded(c.LagMax))
+	fmt.Fprintf(&b, "  watches   %d on %d connections: %d events, %d bookmarks; lag %s, p99 %s, at most %s\n",
+		c.Watches, c.Streams, c.Events, c.Bookmarks, rounded(c.LagMedian), rounded(c.LagP99), rounded(c.LagMax))
 	if len(v.Undecided) > 0 {
 		fmt.Fprintf(&b, "  undecided %s\n", strings.Join(v.Undecided, " "))
 	}

@@ -185,13 +185,14 @@ func TestVerdicts(t *testing.T) {
 			want:    []string{"S5", "S5"},
 		},
 		{
-			name: "watches that are put off, and others that may not be",
+			name: "reads that are put off, and other requests that may not be",
 			history: History{
 				Changes: []Change{baseline()},
 				Operations: []*Operation{
 					at(1, 2, Operation{Verb: Watch, Answer: Answer{Code: 429, Later: true}}),
 					at(3, 4, Operation{Verb: Watch, Answer: Answer{Code: 429}}),
-					get(5, 6, Answer{Code: 429, Later: true}),
+					get(5, 6, Answer{Code: 504, Later: true}),
+					at(7, 8, Operation{Verb: Patch, Object: stable, Answer: Answer{Code: 429, Later: true}}),
 				},
 			},
 			want: []string{"S5", "S5"},

@@ -105,6 +105,7 @@ func supervised(ctx context.Context) *behaviour.Site {
 	Expect(build.Run()).To(Succeed())
 
 	dir := GinkgoT().TempDir()
+	Expect(controlplane.PrepareDir(dir)).To(Succeed())
 	supervisor, err := process.NewSupervisor(dir)
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(supervisor.Close)
