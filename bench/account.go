@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"time"
@@ -15,28 +16,68 @@ import (
 // commit is the longest that etcd keeps a write before its database has it, and says so in its metrics.
 const commit = 150 * time.Millisecond
 
-// weigh populates an arm, and notes by how much its servers grew: live heap, resident memory, and the database. The
-// garbage of both moments is collected first, so that what is left is the objects and what a server keeps with them.
+// enough objects for their memory to stand out from what else a server does.
+const enough = 1000
+
+// weigh populates an arm, and notes by how much its servers grow with objects: live heap, resident memory, and the
+// database. The garbage of both moments is collected first, so that what is left is the objects and what a server keeps
+// with them. A small population is not enough for that, and what a server makes once for a kind would be counted with it:
+// then more objects are created once it is there, and removed.
 func (r *runner) weigh(ctx context.Context, i int, population scenario.Population) (*scenario.Subject, error) {
 	a := r.Arms[i]
-	if r.Inspect == nil || a.Repeats != "" || a.Target.Can() < arm.Keep || r.weighed(a.Name, population) {
+	small := population.Objects < enough
+	if r.Inspect == nil || a.Repeats != "" || a.Target.Can() < arm.Keep || small && population != scenario.Small {
 		return r.populate(ctx, i, population)
 	}
-	before, memory, err := r.look(ctx, a.Plane)
-	if err != nil {
-		return nil, err
+	weighed := population
+	if small {
+		weighed.Objects = enough
+	}
+	if r.weighed(a.Name, weighed) {
+		return r.populate(ctx, i, population)
+	}
+	if !small {
+		var subject *scenario.Subject
+		err := r.grow(ctx, a, weighed, func() (err error) {
+			subject, err = r.populate(ctx, i, population)
+			return err
+		})
+		if err != nil && subject != nil {
+			subject.Close()
+		}
+		return subject, err
 	}
 	subject, err := r.populate(ctx, i, population)
 	if err != nil {
 		return nil, err
 	}
-	after, memoryAfter, err := r.look(ctx, a.Plane)
-	if err != nil {
+	remove := func(context.Context) error { return nil }
+	err = r.grow(ctx, a, weighed, func() (err error) {
+		remove, err = subject.Fill(ctx, enough)
+		return err
+	})
+	if err = errors.Join(err, remove(ctx)); err != nil {
 		subject.Close()
 		return nil, err
 	}
+	return subject, nil
+}
+
+// grow notes by how much the servers of an arm grow when its objects are created.
+func (r *runner) grow(ctx context.Context, a *arm.Arm, by scenario.Population, create func() error) error {
+	before, memory, err := r.look(ctx, a.Plane)
+	if err != nil {
+		return err
+	}
+	if err := create(); err != nil {
+		return err
+	}
+	after, memoryAfter, err := r.look(ctx, a.Plane)
+	if err != nil {
+		return err
+	}
 	footprint := report.Footprint{
-		Arm: a.Name, Objects: population.Objects, PayloadBytes: population.Bytes, Components: map[string]report.Growth{},
+		Arm: a.Name, Objects: by.Objects, PayloadBytes: by.Bytes, Components: map[string]report.Growth{},
 	}
 	for name, change := range measure.Between(memory, memoryAfter) {
 		if !serves(name, a.Plane) {
@@ -50,7 +91,7 @@ func (r *runner) weigh(ctx context.Context, i int, population scenario.Populatio
 		footprint.Components[name] = growth
 	}
 	r.result.Footprints = append(r.result.Footprints, footprint)
-	return subject, nil
+	return nil
 }
 
 // weighed is whether an earlier part of the run has it.
@@ -127,11 +168,11 @@ func (r *runner) accountOf(ctx context.Context, s scenario.Scenario, subject *sc
 	}
 	out := report.Account{
 		Scenario: s.Name, Arm: subject.Arm.Name, Attempts: row.Attempts, Elapsed: row.Elapsed,
-		Components: map[string]report.ComponentAccount{},
+		Components: map[string]measure.State{},
 	}
 	for name, state := range after {
 		if then, found := before[name]; found {
-			out.Components[name] = report.ComponentAccount{State: state.Since(then), CPU: row.Usage[name].CPU}
+			out.Components[name] = state.Since(then)
 		}
 	}
 	return out, nil

@@ -14,9 +14,10 @@ import (
 
 func TestThrottlingIsTold(t *testing.T) {
 	account := func(state measure.State, cpu time.Duration) report.Account {
+		state.CPU = cpu
 		return report.Account{
 			Attempts: 100, Elapsed: time.Second,
-			Components: map[string]report.ComponentAccount{"p/server": {State: state, CPU: cpu}},
+			Components: map[string]measure.State{"p/server": state},
 		}
 	}
 	tests := map[string]struct {

@@ -151,8 +151,8 @@ func TestGateOnServers(t *testing.T) {
 		}}
 	}
 	account := func(reviews int64) report.Account {
-		return report.Account{Scenario: "get-one", Arm: "aggregated", Attempts: 100, Components: map[string]report.ComponentAccount{
-			"aggregated/duet-apiserver": {State: measure.State{Reviews: reviews}},
+		return report.Account{Scenario: "get-one", Arm: "aggregated", Attempts: 100, Components: map[string]measure.State{
+			"aggregated/duet-apiserver": {Reviews: reviews},
 		}}
 	}
 	growth := func(q bench.Quantity, atMost float64) bench.Goal {

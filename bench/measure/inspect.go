@@ -22,8 +22,10 @@ type State struct {
 	Goroutines int64  `json:"goroutines"`
 	// StorageBytes are in use in the database of an etcd.
 	StorageBytes uint64 `json:"storageBytes,omitempty"`
-	// The others count from the start of the process. GC is CPU time that garbage collection took from the program.
-	GC time.Duration `json:"gcCpu"`
+	// The others count from the start of the process. CPU is what it took, GC what garbage collection took of that; 0 where
+	// a process does not tell.
+	CPU time.Duration `json:"cpu"`
+	GC  time.Duration `json:"gcCpu"`
 	// LimiterWait is what the process's own clients waited for their own rate limiters.
 	LimiterWait time.Duration `json:"limiterWait"`
 	// Reviews are the questions to kube-apiserver whether a user may.
@@ -35,6 +37,7 @@ type State struct {
 
 // Since is the state with the counters since an earlier one.
 func (s State) Since(before State) State {
+	s.CPU -= before.CPU
 	s.GC -= before.GC
 	s.LimiterWait -= before.LimiterWait
 	s.Reviews -= before.Reviews
@@ -135,6 +138,7 @@ func ReadState(metrics io.Reader) (State, error) {
 		HeapBytes:    uint64(sum("go_gc_heap_live_bytes")),
 		Goroutines:   int64(sum("go_goroutines")),
 		StorageBytes: uint64(sum("etcd_mvcc_db_total_size_in_use_in_bytes")),
+		CPU:          seconds("process_cpu_seconds_total"),
 		// What is done while the processors are idle anyway is not taken from the program.
 		GC: seconds("go_cpu_classes_gc_total_cpu_seconds_total") -
 			seconds("go_cpu_classes_gc_mark_idle_cpu_seconds_total"),
@@ -165,8 +169,12 @@ func SelfState() State {
 		{Name: "/cpu/classes/gc/mark/idle:cpu-seconds"},
 	}
 	metrics.Read(samples)
+	var cpu time.Duration
+	if usage, err := Self(); err == nil {
+		cpu = usage.CPU
+	}
 	return State{
-		HeapBytes: samples[0].Value.Uint64(), Goroutines: int64(runtime.NumGoroutine()),
+		CPU: cpu, HeapBytes: samples[0].Value.Uint64(), Goroutines: int64(runtime.NumGoroutine()),
 		GC: time.Duration((samples[1].Value.Float64() - samples[2].Value.Float64()) * float64(time.Second)),
 	}
 }

@@ -18,6 +18,8 @@ const exposed = `# TYPE go_gc_heap_live_bytes gauge
 go_gc_heap_live_bytes 2.5e+07
 # TYPE go_goroutines gauge
 go_goroutines 312
+# TYPE process_cpu_seconds_total counter
+process_cpu_seconds_total 7.5
 # TYPE go_cpu_classes_gc_total_cpu_seconds_total counter
 go_cpu_classes_gc_total_cpu_seconds_total 3
 # TYPE go_cpu_classes_gc_mark_idle_cpu_seconds_total counter
@@ -43,7 +45,7 @@ etcd_mvcc_db_total_size_in_use_in_bytes 4096
 `
 
 var exposedState = State{
-	HeapBytes: 25_000_000, Goroutines: 312, StorageBytes: 4096, GC: 500 * time.Millisecond,
+	HeapBytes: 25_000_000, Goroutines: 312, StorageBytes: 4096, CPU: 7500 * time.Millisecond, GC: 500 * time.Millisecond,
 	LimiterWait: 750 * time.Millisecond, Reviews: 42, QueueWait: 1500 * time.Millisecond, Rejected: 3,
 }
 

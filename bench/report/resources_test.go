@@ -18,15 +18,13 @@ func accounted() report.Run {
 	b := *run.Bench
 	b.Accounts = []report.Account{{
 		Scenario: "get-many", Arm: "aggregated", Attempts: 200, Elapsed: 360 * time.Millisecond,
-		Components: map[string]report.ComponentAccount{
-			"aggregated/kube-apiserver": {
-				State: measure.State{Goroutines: 1000, GC: 10 * time.Millisecond}, CPU: 90 * time.Millisecond,
-			},
+		Components: map[string]measure.State{
+			"aggregated/kube-apiserver": {Goroutines: 1000, CPU: 90 * time.Millisecond, GC: 10 * time.Millisecond},
 			"aggregated/duet-apiserver": {
-				State: measure.State{Goroutines: 411, GC: 20 * time.Millisecond, Reviews: 150}, CPU: 60 * time.Millisecond,
+				Goroutines: 411, CPU: 60 * time.Millisecond, GC: 20 * time.Millisecond, Reviews: 150,
 			},
 			"aggregated/etcd": {CPU: 20 * time.Millisecond},
-			measure.Generator: {State: measure.State{Goroutines: 12, GC: time.Second}, CPU: time.Second},
+			measure.Generator: {Goroutines: 12, CPU: time.Second, GC: time.Second},
 		},
 	}}
 	b.Footprints = []report.Footprint{

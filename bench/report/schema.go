@@ -188,17 +188,11 @@ type Account struct {
 	Scenario string `json:"scenario"`
 	Arm      string `json:"arm"`
 	// Attempts counts all operations of the cell, Elapsed is its length without the lead.
-	Attempts   int64                       `json:"attempts"`
-	Elapsed    time.Duration               `json:"elapsed"`
-	Components map[string]ComponentAccount `json:"components"`
-}
-
-// ComponentAccount is what a process did in a cell, lead included. Its counters are those of the cell, its heap and
-// goroutines those at the end.
-type ComponentAccount struct {
-	measure.State
-	// CPU time of the process, garbage collection included.
-	CPU time.Duration `json:"cpu"`
+	Attempts int64         `json:"attempts"`
+	Elapsed  time.Duration `json:"elapsed"`
+	// Components are what each process did, from before the cell was prepared until it had ended: its counters are those of
+	// that time, its heap and goroutines those at the end.
+	Components map[string]measure.State `json:"components"`
 }
 
 // Footprint is by how much the servers of an arm grew when its population was created.
