@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 
@@ -55,8 +56,8 @@ func switchSpecs(s *site, namespace func() string) {
 
 		_, err = run(ctx, switching.Options{To: install.Aggregated})
 		Expect(err).To(MatchError(ContainSubstring("others." + install.Group)))
-		var refused *switching.RefusedError
-		Expect(err).To(BeAssignableToTypeOf(refused), "%v", err)
+		refused := (*switching.RefusedError)(nil)
+		Expect(errors.As(err, &refused)).To(BeTrue(), "it is an error like any other: %v", err)
 		Expect(s.lives(ctx)).To(Equal(before))
 		Expect(s.Installer.ReadSwitch(ctx)).To(BeNil(), "a switch that was refused is under way")
 

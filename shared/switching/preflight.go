@@ -77,8 +77,8 @@ func (m *move) lookAtGroup(ctx context.Context) ([]string, error) {
 	for _, definition := range definitions {
 		group, _, _ := unstructured.NestedString(definition.Object, "spec", "group")
 		if group == install.Group && definition.GetName() != install.Resource.GroupResource().String() {
-			reasons = append(reasons, fmt.Sprintf("CustomResourceDefinition %s is in the same group, and would answer no more or hide "+
-				"what the other form serves: move it to another group first", definition.GetName()))
+			reasons = append(reasons, fmt.Sprintf("CustomResourceDefinition %s is in the same group: a version moves with all its "+
+				"resources, and the other form does not serve that one; move it to another group first", definition.GetName()))
 		}
 	}
 	registrations, err := m.all(ctx, schema.GroupVersionKind{Group: apiServiceKind.Group, Version: apiServiceKind.Version,

@@ -2,6 +2,7 @@ package switching
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -189,7 +190,11 @@ func (m *move) step(ctx context.Context, name Step, do func(context.Context) err
 	m.progress("%s", name)
 	m.checks = nil
 	began := time.Now()
-	if err := do(ctx); err != nil {
+	err := do(ctx)
+	if refused := (*RefusedError)(nil); errors.As(err, &refused) {
+		return err
+	}
+	if err != nil {
 		return fmt.Errorf("step %s: %w", name, err)
 	}
 	for _, check := range m.checks {
