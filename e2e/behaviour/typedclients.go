@@ -84,10 +84,6 @@ func protobufClient(ctx context.Context, s *Subject) (Observation, error) {
 			return Observation{}, err
 		}
 	}
-	inJSON, err := s.get(ctx, s.path())
-	if err != nil {
-		return Observation{}, err
-	}
 	config := rest.CopyConfig(s.Config)
 	config.ContentType = runtime.ContentTypeProtobuf
 	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
@@ -96,9 +92,26 @@ func protobufClient(ctx context.Context, s *Subject) (Observation, error) {
 		return Observation{}, fmt.Errorf("could not make a typed client: %w", err)
 	}
 	mediaType := ""
-	raw, err := typed.MysqlV1().RESTClient().Get().AbsPath(s.path()).Do(ctx).ContentType(&mediaType).Raw()
+	var raw, inJSON []byte
+	// The controller writes a status to each, and the two lists have to be of one moment.
+	err = eventually(ctx, "two equal lists", func(ctx context.Context) (bool, error) {
+		before, err := s.get(ctx, s.path())
+		if err != nil {
+			return false, err
+		}
+		raw, err = typed.MysqlV1().RESTClient().Get().AbsPath(s.path()).Do(ctx).ContentType(&mediaType).Raw()
+		if err != nil {
+			return false, fmt.Errorf("could not list with a client that prefers protobuf: %w", err)
+		}
+		after, err := s.get(ctx, s.path())
+		if err != nil {
+			return false, err
+		}
+		inJSON = after.Body
+		return len(before.Body) == len(after.Body), nil
+	})
 	if err != nil {
-		return Observation{}, fmt.Errorf("could not list with a client that prefers protobuf: %w", err)
+		return Observation{}, err
 	}
 	list, err := typed.MysqlV1().MySQLInstances(s.Namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
@@ -111,7 +124,7 @@ func protobufClient(ctx context.Context, s *Subject) (Observation, error) {
 		}
 	}
 	size := "as large as JSON"
-	if 3*len(raw) < 2*len(inJSON.Body) {
+	if 3*len(raw) < 2*len(inJSON) {
 		size = "less than two thirds of JSON"
 	}
 	return observed("%d objects of %s as %s, %s", len(list.Items), same, mediaType, size)
