@@ -25,10 +25,10 @@ func (o *Operation) fails() bool {
 	}
 }
 
-// deferred tells whether a read was put off: 429 or 504 with Retry-After, which a watch cache answers that begins, or that
-// is behind the revision that is asked for. By contract the client comes again, and client-go does so without telling
-// anybody. Nothing is lost by it, and what is lost all the same a watch is blamed for. It is no success either: the windows
-// go on.
+// deferred tells whether a read was put off: 429 or 504 with Retry-After, which a watch cache answers that begins, or
+// that is behind the revision that is asked for. By contract the client comes again, and client-go does so without
+// telling anybody. Nothing is lost by it, and what is lost all the same a watch is blamed for. It is no success either:
+// the windows go on.
 func (o *Operation) deferred() bool {
 	code := o.Answer.Code
 	return !o.Verb.Writes() && o.Answer.Later && (code == http.StatusTooManyRequests || code == http.StatusGatewayTimeout)

@@ -115,8 +115,8 @@ func (s *StreamRecord) Saw(event Seen) {
 	})
 }
 
-// Finish records how the watch ended, with the code and message of an ERROR event if there was one. It has one end: what
-// is said after that counts for nothing.
+// Finish records how the watch ended, with the code and message of an ERROR event if there was one. It has one end:
+// what is said after that counts for nothing.
 func (s *StreamRecord) Finish(ending Ending, code int, message string) {
 	s.recorder.locked(func() {
 		if s.stream.Ending != Open {

@@ -26,8 +26,8 @@ var childResources = []schema.GroupVersionResource{
 	{Group: "policy", Version: "v1", Resource: "poddisruptionbudgets"},
 }
 
-// identity is what a child must keep: who it is, whose, and what it was told to be. A StatefulSet that is told otherwise
-// restarts its servers.
+// identity is what a child must keep: who it is, whose, and what it was told to be. A StatefulSet that is told
+// otherwise restarts its servers.
 type identity struct {
 	UID        types.UID
 	Owner      string
@@ -75,8 +75,8 @@ func (l *load) eachChild(ctx context.Context, call func(string, metav1.PartialOb
 	}
 }
 
-// same makes sure that every child is the one it was, and that the garbage collector was at work: no child is left of an
-// instance that went.
+// same makes sure that every child is the one it was, and that the garbage collector was at work: no child is left of
+// an instance that went.
 func (l *load) same(ctx context.Context) {
 	GinkgoHelper()
 	By("looking at the children")

@@ -74,7 +74,8 @@ func (l *load) followDedicated(ctx context.Context) {
 	}
 }
 
-// refusedWhileFenced makes sure that writes were refused between the beginning of a fence and the end of its switch only.
+// refusedWhileFenced makes sure that writes were refused between the beginning of a fence and the end of its switch
+// only.
 func (l *load) refusedWhileFenced() {
 	GinkgoHelper()
 	refused := 0

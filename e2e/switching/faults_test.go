@@ -41,8 +41,8 @@ const duet = "duet"
 // victims of kill -9. A webhook server or an aggregated server is there in some of the steps only.
 var victims = []string{duet, controlplane.Etcd, controlplane.APIServer, "duet-apiserver", "crd-webhook"}
 
-// Each victim is killed in every step of a switch there and of one back, and started again. The switch goes on by itself,
-// or is run again.
+// Each victim is killed in every step of a switch there and of one back, and started again. The switch goes on by
+// itself, or is run again.
 var _ = Describe("A switch of strategy shared, with kill -9", Ordered, Label("faults"), func() {
 	if !*full {
 		return

@@ -64,7 +64,8 @@ func start(ctx context.Context, site *behaviour.Site, there *population) *load {
 	scheme := runtime.NewScheme()
 	mysqlinstall.Install(scheme)
 	l := &load{
-		population: there, site: site, recorder: consistency.NewRecorder(), informers: map[*consistency.Informer]consistency.Scope{},
+		population: there, site: site, recorder: consistency.NewRecorder(),
+		informers: map[*consistency.Informer]consistency.Scope{},
 		reader: consistency.Reader{
 			Decoder:     serializer.NewCodecFactory(scheme).UniversalDeserializer(),
 			StatusToken: consistency.ConditionToken(loadCondition),
@@ -126,7 +127,8 @@ func (l *load) follow(ctx context.Context, store string, access controlplane.Etc
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(client.Close)
 	key := access.Prefix + "/" + install.Resource.Group + "/" + install.Resource.Resource
-	Expect(l.recorder.Follow(ctx, consistency.Etcd{Client: client, Store: store, Prefix: key, Reader: l.reader})).To(Succeed())
+	oracle := consistency.Etcd{Client: client, Store: store, Prefix: key, Reader: l.reader}
+	Expect(l.recorder.Follow(ctx, oracle)).To(Succeed())
 }
 
 // watch opens the watches: of all namespaces or one, of all instances or one colour, in both versions, as informers and

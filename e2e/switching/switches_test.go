@@ -25,8 +25,8 @@ func (l *load) switchTo(ctx context.Context, options switching.Options) *switchi
 		steps = append(steps, fmt.Sprintf("%s %s", step.Name, step.Took.Duration.Round(time.Millisecond)))
 	}
 	windows := result.Windows
-	AddReportEntry("switch to "+options.To, fmt.Sprintf("%s\ncanaries: %d writes, refused for %s; %d reads, refused for %s; "+
-		"%d watch restarts", strings.Join(steps, ", "), windows.Writes, windows.WriteRefused.Duration, windows.Reads,
+	AddReportEntry("switch to "+options.To, fmt.Sprintf("%s\n"+
+		"canaries: %d writes, refused for %s; %d reads, refused for %s; %d watch restarts", strings.Join(steps, ", "), windows.Writes, windows.WriteRefused.Duration, windows.Reads,
 		windows.ReadRefused.Duration, windows.WatchRestarts))
 	return result
 }
