@@ -57,8 +57,8 @@ func newForest(b *Bench, test, base string) Forest {
 	for _, s := range b.Scenarios {
 		group := forestGroup{Title: s.Title, Y: y}
 		for _, metric := range []Metric{P50, P99, CPU} {
-			for _, c := range b.Select(Primary, metric) {
-				if c.Scenario != s.Name || c.Test != test || c.Base != base || c.Ratio.N == 0 {
+			for _, c := range b.pair(test, base, metric) {
+				if c.Scenario != s.Name || c.Ratio.N == 0 {
 					continue
 				}
 				line := newForestLine(c, scale, y)
@@ -99,8 +99,8 @@ func forestScale(b *Bench, test, base string) logScale {
 	const least, most = 1.6, 16.0
 	reach := least
 	for _, metric := range []Metric{P50, CPU} {
-		for _, c := range b.Select(Primary, metric) {
-			if c.Test == test && c.Base == base && c.Ratio.Bounded && c.Ratio.Lo > 0 {
+		for _, c := range b.pair(test, base, metric) {
+			if c.Ratio.Bounded && c.Ratio.Lo > 0 {
 				reach = math.Max(reach, math.Max(c.Ratio.Hi, 1/c.Ratio.Lo)*1.1)
 			}
 		}

@@ -27,6 +27,7 @@ var pageTemplate = template.Must(template.New("report.html.tmpl").Funcs(template
 	"floor":        floorText,
 	"verdictClass": verdictClass,
 	"verdictMark":  verdictMark,
+	"outcomeClass": outcomeClass,
 	"lines":        exchangeText,
 	"observed":     observedText,
 	"cpuWord":      func(v stats.Verdict) string { return words(CPU)[v] },
@@ -51,6 +52,8 @@ type view struct {
 	Curves        []Curve
 	Resources     *Resources
 	Matrix        Matrix
+	Bars, Goals   []Outcome
+	BarSentence   string
 	Threats       []string
 	Facts         []fact
 }
@@ -110,6 +113,8 @@ func WriteHTML(w io.Writer, run Run) error {
 }
 
 func (v *view) addBench(b *Bench) {
+	v.Bars, v.Goals = outcomes(b, true), outcomes(b, false)
+	v.BarSentence = barSentence(b)
 	for i, a := range b.Arms {
 		v.Legend = append(v.Legend, legendEntry{Name: a.Name, Class: armClass(b.Arms, i), Note: armNote(a)})
 		if a.Repeats == "" {
@@ -136,6 +141,8 @@ func (v *view) addBench(b *Bench) {
 
 func armNote(a Arm) string {
 	switch {
+	case a.Witness:
+		return "the same as " + a.Repeats + ", measured by an independent client, to check the benchmark's own numbers"
 	case a.Repeats != "":
 		return "the same as " + a.Repeats + ", again: what they differ by is noise"
 	case a.Form == arm.BuiltIn:
@@ -169,8 +176,8 @@ func newOperation(b *Bench, s Scenario, arms []Arm, headlines []Headline) operat
 	for _, h := range headlines {
 		pair := pairView{Test: h.Test, Base: h.Base}
 		found := func(metric Metric) *Comparison {
-			for _, c := range b.Select(Primary, metric) {
-				if c.Scenario == s.Name && c.Test == h.Test && c.Base == h.Base {
+			for _, c := range b.pair(h.Test, h.Base, metric) {
+				if c.Scenario == s.Name {
 					return &c
 				}
 			}
@@ -230,6 +237,17 @@ func facts(run Run) []fact {
 		say("Limits", limit)
 	}
 	return out
+}
+
+// outcomeClass are the colours of the verdicts: a miss is told as plainly as a slower form.
+func outcomeClass(s Standing) string {
+	switch s {
+	case Met:
+		return "faster"
+	case Missed:
+		return "slower"
+	}
+	return "undecided"
 }
 
 func verdictMark(v stats.Verdict) string {

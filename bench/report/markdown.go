@@ -16,6 +16,9 @@ func WriteMarkdown(w io.Writer, run Run) error {
 	for _, h := range Headlines(run.Bench) {
 		fmt.Fprintf(out, "\n**%s**\n\n%s\n", cell(sentenceCase(h.Sentence)), cell(h.CPU))
 	}
+	if run.Bench != nil {
+		fmt.Fprintf(out, "\n%s\n", cell(barSentence(run.Bench)))
+	}
 	if matrix.Total() > 0 {
 		fmt.Fprintf(out, "\n%s\n", matrix)
 	}
@@ -29,6 +32,8 @@ func WriteMarkdown(w io.Writer, run Run) error {
 		markdownOperations(out, run.Bench)
 		markdownTime(out, run.Bench)
 		markdownResources(out, run.Bench)
+		markdownOutcomes(out, "The harness's own bar", barSentence(run.Bench), outcomes(run.Bench, true))
+		markdownOutcomes(out, "Goals", "The upper end of a ratio's interval has to keep the bound.", outcomes(run.Bench, false))
 	}
 	if matrix.Total() > 0 {
 		markdownMatrix(out, matrix)
@@ -81,6 +86,17 @@ func markdownOperations(out io.Writer, b *Bench) {
 			fmt.Fprintf(out, " | %s (%s) | %s | %s", ratio(p.P50.Ratio.Median), interval(p.P50.Ratio), floorText(p.P50.Floor), p.P50.Verdict)
 		}
 		fmt.Fprint(out, " |\n")
+	}
+}
+
+func markdownOutcomes(out io.Writer, title, lede string, all []Outcome) {
+	if len(all) == 0 {
+		return
+	}
+	fmt.Fprintf(out, "\n## %s\n\n%s\n\n| Goal | Standing | Bound | Value | From |\n| --- | --- | ---: | ---: | --- |\n", title,
+		cell(lede))
+	for _, o := range all {
+		fmt.Fprintf(out, "| %s | %s | %s | %s | %s |\n", cell(o.Goal), o.Standing, o.BoundText(), o.ValueText(), cell(o.Detail))
 	}
 }
 

@@ -1,6 +1,9 @@
 package report
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Standing is what a goal came to.
 type Standing string
@@ -45,4 +48,48 @@ func (o Outcome) ValueText() string {
 		return "–"
 	}
 	return fmt.Sprintf("%.4g", o.Value)
+}
+
+// outcomes are the goals about the harness, or the others.
+func outcomes(b *Bench, harness bool) []Outcome {
+	var out []Outcome
+	for _, o := range b.Goals {
+		if o.Harness == harness {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// barSentence says how the benchmark itself did, in a sentence that stands beside the verdict: what the forms differ by is
+// worth as much as that.
+func barSentence(b *Bench) string {
+	names := map[Standing][]string{}
+	bars := outcomes(b, true)
+	for _, o := range bars {
+		names[o.Standing] = append(names[o.Standing], o.Goal)
+	}
+	if len(bars) == 0 {
+		return "The run was not held against what the harness asks of itself."
+	}
+	text := fmt.Sprintf("Of what the harness asks of itself this run keeps %d of %d.", len(names[Met]), len(bars))
+	if missed := names[Missed]; len(missed) > 0 {
+		text += " It misses " + strings.Join(missed, ", ") + "."
+	}
+	if open := names[NotMeasured]; len(open) > 0 {
+		text += " Not measured: " + strings.Join(open, ", ") + "."
+	}
+	return text
+}
+
+// missedBars are the threats that the harness itself is.
+func missedBars(b *Bench) []string {
+	var out []string
+	for _, o := range outcomes(b, true) {
+		if o.Standing == Missed {
+			out = append(out, fmt.Sprintf("The harness misses its own bar %s (%s, bound %s): %s.", o.Goal, o.ValueText(), o.BoundText(),
+				o.Detail))
+		}
+	}
+	return out
 }

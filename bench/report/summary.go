@@ -29,6 +29,13 @@ func Summary(w io.Writer, run Run, paths Paths) error {
 	for _, h := range Headlines(run.Bench) {
 		fmt.Fprintf(w, "%s\n%s\n\n", sentenceCase(h.Sentence), h.CPU)
 	}
+	if run.Bench != nil {
+		fmt.Fprintln(w, barSentence(run.Bench))
+		for _, absent := range run.Bench.Absent {
+			fmt.Fprintf(w, "  not available here: %s, which %s\n", absent.What, absent.Why)
+		}
+		fmt.Fprintln(w)
+	}
 	_, err := fmt.Fprintf(w, "Report:  %s\nText:    %s\nData:    %s\n", paths.HTML, paths.Markdown, paths.JSON)
 	return err
 }

@@ -5,7 +5,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/duet-api/duet/bench/arm"
 	"github.com/duet-api/duet/bench/stats"
+	"github.com/duet-api/duet/shared/install"
 )
 
 // Headline is what a reader who reads nothing else should take away from a benchmark, for one pair of forms.
@@ -33,15 +35,47 @@ type VerdictOperation struct {
 	Comparison
 }
 
-// Headlines of a benchmark, one for each pair of forms in it.
+// Headlines of a benchmark, one for each pair of forms in it. Where there is one form only, as on a cluster of somebody
+// else's, it is held against the first kind that is built in.
 func Headlines(b *Bench) []Headline {
 	if b == nil {
 		return nil
 	}
 	var out []Headline
-	for _, c := range b.Select(Primary, P50) {
+	pairs := b.Select(Primary, P50)
+	if len(pairs) == 0 {
+		pairs = againstBuiltIn(b)
+	}
+	for _, c := range pairs {
 		if !slices.ContainsFunc(out, func(h Headline) bool { return h.Test == c.Test && h.Base == c.Base }) {
 			out = append(out, headline(b, c.Test, c.Base))
+		}
+	}
+	return out
+}
+
+// againstBuiltIn are the comparisons of the first arm of a form with the first that is built in.
+func againstBuiltIn(b *Bench) []Comparison {
+	forms := map[string]string{}
+	for _, a := range b.Arms {
+		forms[a.Name] = a.Form
+	}
+	for _, c := range b.Select(Reference, P50) {
+		test, base := forms[c.Test], forms[c.Base]
+		ours := func(form string) bool { return form == install.CRD || form == install.Aggregated }
+		if ours(test) && base == arm.BuiltIn || ours(base) && test == arm.BuiltIn {
+			return b.pair(c.Test, c.Base, P50)
+		}
+	}
+	return nil
+}
+
+// pair returns the comparisons of two arms in a metric, in the order of scenarios.
+func (b *Bench) pair(test, base string, metric Metric) []Comparison {
+	var out []Comparison
+	for _, c := range b.Comparisons {
+		if c.Test == test && c.Base == base && c.Metric == metric {
+			out = append(out, c)
 		}
 	}
 	return out
@@ -54,8 +88,10 @@ func headline(b *Bench, test, base string) Headline {
 	h := Headline{Test: test, Base: base}
 	h.Groups = group(b, P50, test, base)
 	h.Sentence = sentence(h.Groups, test, base, "is", words(P50))
-	h.CPU = "Processor time of all server processes for one operation: " +
-		sentence(group(b, CPU, test, base), test, base, "takes", words(CPU))
+	h.CPU = "Processor time of the servers was not measured."
+	if cpu := group(b, CPU, test, base); len(cpu) > 0 {
+		h.CPU = "Processor time of all server processes for one operation: " + sentence(cpu, test, base, "takes", words(CPU))
+	}
 	h.Flips = append(nearest(h.Groups), unseen(h.Groups)...)
 	h.Flips = append(h.Flips, "Outside this run, and able to turn a line around: larger objects (encoding grows with the "+
 		"size, the hop does not), protobuf clients, many clients at once, a network between the servers, a call without "+
@@ -71,8 +107,8 @@ func group(b *Bench, metric Metric, test, base string) []VerdictGroup {
 	var out []VerdictGroup
 	for _, verdict := range order {
 		g := VerdictGroup{Verdict: verdict}
-		for _, c := range b.Select(Primary, metric) {
-			if c.Test == test && c.Base == base && c.Verdict == verdict {
+		for _, c := range b.pair(test, base, metric) {
+			if c.Verdict == verdict {
 				g.Operations = append(g.Operations, VerdictOperation{Title: titles[c.Scenario], Comparison: c})
 			}
 		}
@@ -179,18 +215,21 @@ func threats(run Run) []string {
 	if b == nil {
 		return nil
 	}
-	out := []string{
-		"Servers, etcd and load generator share one machine and its disk: absolute times are this machine's, and only " +
+	out := append(missedBars(b),
+		"Servers, etcd and load generator share one machine and its disk: absolute times are this machine's, and only "+
 			"ratios within a round are compared. There is no network between the parts.",
 		"Most operations are sent one at a time. That is latency without queues; it says nothing of capacity.",
 		fmt.Sprintf("%s as sent, one resource, %d rounds of short cells: a first answer.", b.sizes(), b.Rounds),
-		"Each interval is at 95 % by itself. Claims are corrected for their number (Holm), so that at most one family in " +
+		"Each interval is at 95 % by itself. Claims are corrected for their number (Holm), so that at most one family in "+
 			"twenty has a false one; the noise floor itself is an estimate.",
 		"CPU time of servers is read in steps of 10 ms and includes what they do in the background.",
-	}
+	)
 	if m := run.Card.Machine; m.Load1 > float64(m.Cores)/2 {
 		out = append(out, fmt.Sprintf("The machine was busy before the run began: a load of %.1f on %s. Its noise floor says "+
 			"how much that hides.", m.Load1, count(m.Cores, "core", "cores")))
+	}
+	for _, absent := range b.Absent {
+		out = append(out, fmt.Sprintf("Not available here: %s, which %s.", absent.What, absent.Why))
 	}
 	if text := planeThreat(b); text != "" {
 		out = append(out, text)
