@@ -64,6 +64,11 @@ func switchSpecs(s *site, namespace func() string) {
 		answer, err = s.client.Send(ctx, "DELETE", definitions+"/others."+install.Group, nil)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(answer.Verdict()).To(Equal("200"))
+		Eventually(func(g Gomega) {
+			answer, err := s.client.Send(ctx, "GET", definitions+"/others."+install.Group, nil)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(answer.Code).To(Equal(404))
+		}).WithContext(ctx).Should(Succeed())
 	})
 
 	It("can be taken back before the other form has served", func(ctx context.Context) {

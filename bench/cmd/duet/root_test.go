@@ -44,6 +44,12 @@ func TestWrongCommandLines(t *testing.T) {
 		"report, no run":         {[]string{"report", "/nowhere"}, exitFailure, "could not read the run"},
 		"gate, no run":           {[]string{"bench", "gate"}, exitUsage, "RUN is missing"},
 		"compare runs, one":      {[]string{"bench", "compare", "x"}, exitUsage, "NEW is missing"},
+		"switch, to nothing":     {[]string{"switch"}, exitUsage, "--to is missing"},
+		"switch, no such form":   {[]string{"switch", "--to", "grpc"}, exitUsage, "use one of crd, aggregated"},
+		"switch, no such way":    {[]string{"switch", "--to", "crd", "--strategy", "fast"}, exitUsage, "shared dedicated api"},
+		"switch, no such step":   {[]string{"switch", "--to", "crd", "--until", "lunch"}, exitUsage, "preflight fence"},
+		"switch, back to one":    {[]string{"switch", "--rollback", "--to", "crd"}, exitUsage, "leave --to out"},
+		"switch, never up":       {[]string{"switch", "--to", "crd"}, exitFailure, "start it with duet up"},
 		"supervise, nothing":     {[]string{"supervise"}, exitUsage, "--dir is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
