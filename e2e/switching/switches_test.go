@@ -26,7 +26,8 @@ func (l *load) switchTo(ctx context.Context, options switching.Options) *switchi
 	}
 	windows := result.Windows
 	AddReportEntry("switch to "+options.To, fmt.Sprintf("%s\n"+
-		"canaries: %d writes, refused for %s; %d reads, refused for %s; %d watch restarts", strings.Join(steps, ", "), windows.Writes, windows.WriteRefused.Duration, windows.Reads,
+		"canaries: %d writes, refused for %s; %d reads, refused for %s; %d watch restarts",
+		strings.Join(steps, ", "), windows.Writes, windows.WriteRefused.Duration, windows.Reads,
 		windows.ReadRefused.Duration, windows.WatchRestarts))
 	return result
 }
