@@ -26,7 +26,8 @@ func newCompareCommand(streams genericiooptions.IOStreams) *cobra.Command {
 		GroupID: groupComparison,
 		Short:   "Compare the forms: behaviours and a paired benchmark, in one report",
 		Long: `Start a control plane for each form, install the forms, look at every behaviour row on both, run the paired
-benchmark over both, and write a report: report.html (one file, opens offline), report.md and results.json.
+benchmark over both, follow single requests through the servers (but with --bench smoke), and write a report:
+report.html (one file, opens offline), report.md and results.json.
 
 Everything runs on this machine and is stopped at the end, also after Ctrl-C; a benchmark that is interrupted keeps
 its finished rounds. The exit code is 1 when a behaviour was not the expected one; the report is written all the same.`,
@@ -40,6 +41,7 @@ its finished rounds. The exit code is 1 when a behaviour was not the expected on
 				return usagef(cmd, "%w", err)
 			}
 			options.Scenarios = options.Bench.Scenarios()
+			options.Traces = options.Bench.Level > scenario.Smoke
 			if options.Arms, err = lineup.Named(lineup.Default()...); err != nil {
 				return err
 			}
