@@ -39,6 +39,17 @@ comparison: build ## Write docs/comparison.md from a run of every behaviour row
 	$(DUET) matrix -o comparison > docs/comparison.md.new
 	mv docs/comparison.md.new docs/comparison.md
 
+# What the page of benchmark results is about: the forms, each twice, what they consist of, and their limits.
+BENCH_ARMS ?= crd,aggregated,crd-again,aggregated-again,crd-schema-only,aggregated-direct,aggregated-protobuf,configmap,configmap-witness,sample-apiserver,sample-apiserver-witness,etcd
+BENCH_PROFILE ?= standard
+
+.PHONY: benchmarks
+benchmarks: build ## Write docs/benchmarks-standard.md from a standard run; nothing else should run meanwhile
+	$(DUET) bench --profile $(BENCH_PROFILE) --arm $(BENCH_ARMS) -o markdown > docs/benchmarks-standard.md.new
+	{ echo '<!-- Written by "make benchmarks" from a run. How to read it: benchmarks.md. -->'; \
+		cat docs/benchmarks-standard.md.new; } > docs/benchmarks-standard.md
+	rm docs/benchmarks-standard.md.new
+
 .PHONY: up
 up: build ## Start a control plane on this machine
 	$(DUET) up

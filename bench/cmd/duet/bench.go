@@ -28,10 +28,11 @@ type benchCommand struct {
 	context     string
 	formProfile string
 	resume      string
+	output      *choice
 }
 
 func newBenchCommand(streams genericiooptions.IOStreams) *cobra.Command {
-	b := &benchCommand{streams: streams, options: compare.Options{Forms: forms, Progress: streams.ErrOut}}
+	b := &benchCommand{streams: streams, options: compare.Options{Forms: forms, Progress: streams.ErrOut}, output: newRunOutput()}
 	cmd := &cobra.Command{
 		Use:     "bench",
 		GroupID: groupComparison,
@@ -81,12 +82,14 @@ The scenarios, each with its loop and the shortest profile that has it:
 	flags.Uint64Var(&b.options.Seed, "seed", 1, "decides the objects and the order of the measurements")
 	flags.StringVar(&b.options.Out, "out", "out", "directory that gets a directory for the run")
 	flags.BoolVar(&b.options.Traces, "traces", true,
-		"follow single requests through the servers afterwards, on control planes of their own, to say where their time goes")
+		"follow single requests through the servers afterwards, on control planes of their own, to say where their time goes; "+
+			"with --profile smoke only if asked for")
 	flags.BoolVar(&b.options.Keep, "keep", false, "keep the control planes' data beside the report")
 	flags.StringVar(&b.resume, "resume", "", "directory of an interrupted run that is to go on")
 	flags.StringVar(&b.kubeconfig, "kubeconfig", "", "measure the cluster of this kubeconfig, and start nothing")
 	flags.StringVar(&b.context, "context", "", "context in the kubeconfig")
 	flags.StringVar(&b.formProfile, "form-profile", "", "profile of the form on a cluster that no record of Duet's says it of")
+	flags.VarP(b.output, "output", "o", "what to print: a summary, or the whole report")
 	cmd.AddCommand(newBenchCompareCommand(streams), newBenchGateCommand(streams))
 	return cmd
 }
@@ -109,7 +112,7 @@ func (b *benchCommand) run(cmd *cobra.Command) error {
 	if dir == "" {
 		return err
 	}
-	err = errors.Join(err, report.Summary(b.streams.Out, run, report.PathsIn(dir)))
+	err = errors.Join(err, printRun(b.streams.Out, run, dir, b.output))
 	if run.Bench != nil && run.Bench.Interrupted {
 		fmt.Fprintf(b.streams.ErrOut, "The run is not complete. To go on with it: duet bench --resume %s\n", quote(dir))
 	}
@@ -141,7 +144,9 @@ func (b *benchCommand) complete(cmd *cobra.Command) error {
 	if len(b.scenarios) == 0 {
 		b.options.Scenarios = b.options.Bench.Scenarios()
 	}
-	b.options.Traces = b.options.Traces && !cluster
+	if cluster || b.options.Bench.Level == scenario.Smoke && !cmd.Flags().Changed("traces") {
+		b.options.Traces = false
+	}
 	b.describe()
 	return nil
 }

@@ -125,14 +125,16 @@ func printOutcomes(out io.Writer, outcomes []report.Outcome) error {
 }
 
 func newReportCommand(streams genericiooptions.IOStreams) *cobra.Command {
-	return &cobra.Command{
+	output := newRunOutput()
+	cmd := &cobra.Command{
 		Use:     "report RUN",
 		GroupID: groupComparison,
 		Short:   "Write the reports of a finished run again, from its data",
 		Long: `Write every file of a run's report again from its results.json, with what this version of Duet makes of the data: the
 statistics are computed anew from the rows. RUN is the run's directory, or its results.json.`,
-		Example: `  duet report out/20260101-100000`,
-		Args:    arguments("RUN"),
+		Example: `  duet report out/20260101-100000
+  duet report out/20260101-100000 -o markdown`,
+		Args: arguments("RUN"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			run, err := readRun(args[0])
 			if err != nil {
@@ -145,9 +147,21 @@ statistics are computed anew from the rows. RUN is the run's directory, or its r
 			if err := report.Write(dir, run); err != nil {
 				return err
 			}
-			return report.Summary(streams.Out, run, report.PathsIn(dir))
+			return printRun(streams.Out, run, dir, output)
 		},
 	}
+	cmd.Flags().VarP(output, "output", "o", "what to print: a summary, or the whole report")
+	return cmd
+}
+
+func newRunOutput() *choice { return newChoice("summary", "markdown") }
+
+// printRun prints a run that was written to a directory.
+func printRun(out io.Writer, run report.Run, dir string, output *choice) error {
+	if output.value == "markdown" {
+		return report.WriteMarkdown(out, run)
+	}
+	return report.Summary(out, run, report.PathsIn(dir))
 }
 
 // readRun reads the data of a run, by its directory or its file.
