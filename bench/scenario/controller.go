@@ -135,8 +135,9 @@ func (s *Subject) settle(ctx context.Context, object arm.Object, answer *bytes.B
 	}, answer)
 }
 
-// cease removes instances and what the controller made for them, and stops the controller.
+// cease removes instances and what the controller made for them, and stops the controller, also after an interruption.
 func (s *Subject) cease(ctx context.Context, made []arm.Object) error {
+	ctx = context.WithoutCancel(ctx)
 	err := s.remove(ctx, made)
 	if err == nil {
 		err = s.childless(ctx)

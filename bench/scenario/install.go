@@ -78,20 +78,25 @@ func until(ctx context.Context, try func(context.Context) error) (time.Time, err
 func startInstall(answers func(context.Context, *Subject) error) func(context.Context, *Subject, Cell) (load.Op, func() error, error) {
 	return func(ctx context.Context, s *Subject, _ Cell) (load.Op, func() error, error) {
 		site := s.owned().Own()
-		if err := site.Uninstall(ctx); err != nil {
-			return nil, nil, errors.Join(err, site.Install(ctx))
+		whole := context.WithoutCancel(ctx) // an interruption leaves a site that others can use
+		if err := site.Uninstall(whole); err != nil {
+			return nil, nil, errors.Join(err, site.Install(whole))
 		}
-		installed := make(chan error, 1)
+		var installed chan error
 		op := func(ctx context.Context, _ load.Call) (time.Time, error) {
-			go func() { installed <- site.Install(ctx) }()
+			installed = make(chan error, 1)
+			go func() { installed <- site.Install(whole) }()
 			return until(ctx, func(ctx context.Context) error { return answers(ctx, s) })
 		}
 		stop := func() error {
 			// Whoever comes next needs all parts, and an empty namespace.
+			if installed == nil {
+				return site.Install(whole)
+			}
 			if err := <-installed; err != nil {
 				return err
 			}
-			return s.clear(ctx)
+			return s.clear(whole)
 		}
 		return op, stop, nil
 	}
@@ -116,19 +121,28 @@ func (s *Subject) clear(ctx context.Context) error {
 
 func startCold(ctx context.Context, s *Subject, _ Cell) (load.Op, func() error, error) {
 	site := s.owned().Own()
-	if err := site.StopServer(ctx); err != nil {
-		return nil, nil, errors.Join(err, site.StartServer(ctx))
+	whole := context.WithoutCancel(ctx)
+	if err := site.StopServer(whole); err != nil {
+		return nil, nil, errors.Join(err, site.StartServer(whole))
+	}
+	answers := func(ctx context.Context) error {
+		var answer bytes.Buffer
+		_, err := s.api().Do(ctx, firstOf(s), &answer)
+		return err
 	}
 	op := func(ctx context.Context, _ load.Call) (time.Time, error) {
 		if err := site.StartServer(ctx); err != nil {
 			return time.Time{}, err
 		}
-		return until(ctx, func(ctx context.Context) error {
-			var answer bytes.Buffer
-			_, err := s.api().Do(ctx, firstOf(s), &answer)
-			return err
-		})
+		return until(ctx, answers)
 	}
-	// A server that nobody started again would be missed by all that follows.
-	return op, func() error { return site.StartServer(ctx) }, nil
+	// A server that nobody started again, or that is not there yet, would be missed by all that follows.
+	stop := func() error {
+		if err := site.StartServer(whole); err != nil {
+			return err
+		}
+		_, err := until(whole, answers)
+		return err
+	}
+	return op, stop, nil
 }

@@ -189,6 +189,27 @@ func TestSitesAreLeftAsTheyWere(t *testing.T) {
 	}
 }
 
+// A cell may end before its operation began, and after an interruption.
+func TestSitesSurviveAnInterruption(t *testing.T) {
+	for _, name := range []string{"controller", "install-list", "cold-start"} {
+		t.Run(name, func(t *testing.T) {
+			site, subject := ownSubject(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			_, stop, err := named(t, name).Start(ctx, subject, scenario.Cell{Workers: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			cancel()
+			if err := stop(); err != nil {
+				t.Errorf("the cell ended with %v", err)
+			}
+			if !site.installed.Load() || !site.serve.Load() || site.stop != nil {
+				t.Error("the site was left broken, or its controller on")
+			}
+		})
+	}
+}
+
 // An instance is settled when its status says so, and not when it is there.
 func TestSettlingWaitsForTheController(t *testing.T) {
 	site, subject := ownSubject(t)

@@ -94,7 +94,7 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request, namespace string)
 	for {
 		select {
 		case frame := <-events:
-			if _, err := w.Write(append(frame, '\n')); err != nil {
+			if _, err := w.Write(frame); err != nil {
 				return
 			}
 			flush.Flush()
@@ -106,5 +106,5 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request, namespace string)
 
 // frame is one event of a watch.
 func frame(event string, body []byte) []byte {
-	return fmt.Appendf(nil, `{"type":"%s","object":%s}`, event, body)
+	return fmt.Appendf(nil, `{"type":"%s","object":%s}`+"\n", event, body)
 }
