@@ -219,7 +219,7 @@ func Arms(ctx context.Context, entries []Entry, sides matrix.Sides, seed uint64)
 		arms = append(arms, &arm.Arm{
 			Name: entry.Name, Form: entry.form, Repeats: entry.Repeats, Plane: entry.side.name, Encoding: entry.Encoding,
 			Witness: entry.Witness,
-			Target: target, Kind: kind,
+			Target:  target, Kind: kind,
 		})
 	}
 	return arms, nil
