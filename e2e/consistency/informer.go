@@ -84,7 +84,7 @@ func (i *Informer) list(ctx context.Context, options metav1.ListOptions) (runtim
 	finish := i.recorder.Begin(operation)
 	list, err := i.resource.List(ctx, options)
 	if err != nil {
-		finish(i.refused(ctx, err))
+		finish(refusal(ctx, err))
 		return nil, err
 	}
 	answer := Answer{Code: http.StatusOK}
@@ -104,8 +104,8 @@ func contents(list *unstructured.UnstructuredList) []any {
 	return items
 }
 
-// refused is what is recorded of a request that came to an error.
-func (i *Informer) refused(ctx context.Context, err error) Answer {
+// refusal is what is recorded of a request that came to an error.
+func refusal(ctx context.Context, err error) Answer {
 	var status apierrors.APIStatus
 	if errors.As(err, &status) {
 		return Answer{Code: int(status.Status().Code), Reason: string(status.Status().Reason)}
@@ -121,7 +121,7 @@ func (i *Informer) watch(ctx context.Context, options metav1.ListOptions) (watch
 	})
 	inner, err := i.resource.Watch(ctx, options)
 	if err != nil {
-		finish(i.refused(ctx, err))
+		finish(refusal(ctx, err))
 		return nil, err
 	}
 	finish(Answer{Code: http.StatusOK})

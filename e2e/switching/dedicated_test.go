@@ -23,7 +23,7 @@ var _ = Describe("A switch of strategy dedicated", Ordered, Label("dedicated"), 
 	if !*full {
 		return
 	}
-	place := open(suite.Forms[0], "")
+	place := open(suite.Forms[0])
 
 	It("refuses writes for a while, and is noticed by nobody else, there and back", SpecTimeout(patience),
 		func(ctx context.Context) {

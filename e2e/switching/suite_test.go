@@ -69,7 +69,7 @@ var _ = Describe("Load without a switch", func() {
 	}
 	for _, form := range suite.Forms {
 		Context("on "+form.Name(), Ordered, Label(form.Name()), func() {
-			place := open(form, "")
+			place := open(form)
 
 			It("leaves nothing to complain of", SpecTimeout(patience), func(ctx context.Context) {
 				load := start(ctx, *place, &population{})
@@ -82,10 +82,10 @@ var _ = Describe("Load without a switch", func() {
 })
 
 // open starts a control plane for the specs of a container and installs a form there.
-func open(form install.Implementation, profile string) **behaviour.Site {
+func open(form install.Implementation) **behaviour.Site {
 	var site *behaviour.Site
 	BeforeAll(func(ctx context.Context) {
-		site = suite.Open(ctx, form, profile, binaries, controlplane.Options{})
+		site = suite.Open(ctx, form, "", binaries, controlplane.Options{})
 	})
 	JustAfterEach(func(ctx context.Context) {
 		if CurrentSpecReport().Failed() {

@@ -39,7 +39,7 @@ func (l *load) mark(format string, args ...any) {
 }
 
 var _ = Describe("A switch of strategy shared", Ordered, Label("shared"), func() {
-	place := open(suite.Forms[0], "")
+	place := open(suite.Forms[0])
 
 	It("is noticed by nobody, there and back", SpecTimeout(patience), func(ctx context.Context) {
 		load := start(ctx, *place, &population{})
