@@ -93,6 +93,9 @@ func throttling(a report.Account) []string {
 		if wait := used.QueueWait / time.Duration(max(a.Attempts, 1)); wait > maxQueued {
 			doubt("Priority and fairness of %s let requests queue for %v on average.", name, wait.Round(10*time.Microsecond))
 		}
+		if full == measure.Generator {
+			continue // it collects before each cell, so that it does not have to in one
+		}
 		if share := float64(used.GC) / float64(max(used.CPU, 1)); used.CPU >= minCollected && share > maxCollecting {
 			doubt("Garbage collection took %.0f %% of the CPU time of %s.", 100*share, name)
 		}

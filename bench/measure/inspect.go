@@ -22,8 +22,9 @@ type State struct {
 	Goroutines int64  `json:"goroutines"`
 	// StorageBytes are in use in the database of an etcd.
 	StorageBytes uint64 `json:"storageBytes,omitempty"`
-	// The others count from the start of the process. CPU is what it took, GC what garbage collection took of that; 0 where
-	// a process does not tell.
+	// The others count from the start of the process. CPU is what it took, GC what garbage collection took of that, both as
+	// Go's runtime estimates them at each collection: more than the system says on a busy machine, so that they are to be
+	// compared with each other only. 0 where a process does not tell.
 	CPU time.Duration `json:"cpu"`
 	GC  time.Duration `json:"gcCpu"`
 	// LimiterWait is what the process's own clients waited for their own rate limiters.
@@ -138,7 +139,7 @@ func ReadState(metrics io.Reader) (State, error) {
 		HeapBytes:    uint64(sum("go_gc_heap_live_bytes")),
 		Goroutines:   int64(sum("go_goroutines")),
 		StorageBytes: uint64(sum("etcd_mvcc_db_total_size_in_use_in_bytes")),
-		CPU:          seconds("process_cpu_seconds_total"),
+		CPU:          seconds("go_cpu_classes_total_cpu_seconds_total") - seconds("go_cpu_classes_idle_cpu_seconds_total"),
 		// What is done while the processors are idle anyway is not taken from the program.
 		GC: seconds("go_cpu_classes_gc_total_cpu_seconds_total") -
 			seconds("go_cpu_classes_gc_mark_idle_cpu_seconds_total"),
@@ -166,15 +167,15 @@ func valueOf(metric *dto.Metric) float64 {
 func SelfState() State {
 	samples := []metrics.Sample{
 		{Name: "/gc/heap/live:bytes"}, {Name: "/cpu/classes/gc/total:cpu-seconds"},
-		{Name: "/cpu/classes/gc/mark/idle:cpu-seconds"},
+		{Name: "/cpu/classes/gc/mark/idle:cpu-seconds"}, {Name: "/cpu/classes/total:cpu-seconds"},
+		{Name: "/cpu/classes/idle:cpu-seconds"},
 	}
 	metrics.Read(samples)
-	var cpu time.Duration
-	if usage, err := Self(); err == nil {
-		cpu = usage.CPU
+	difference := func(of, less int) time.Duration {
+		return time.Duration((samples[of].Value.Float64() - samples[less].Value.Float64()) * float64(time.Second))
 	}
 	return State{
-		CPU: cpu, HeapBytes: samples[0].Value.Uint64(), Goroutines: int64(runtime.NumGoroutine()),
-		GC: time.Duration((samples[1].Value.Float64() - samples[2].Value.Float64()) * float64(time.Second)),
+		HeapBytes: samples[0].Value.Uint64(), Goroutines: int64(runtime.NumGoroutine()),
+		GC: difference(1, 2), CPU: difference(3, 4),
 	}
 }

@@ -18,8 +18,10 @@ const exposed = `# TYPE go_gc_heap_live_bytes gauge
 go_gc_heap_live_bytes 2.5e+07
 # TYPE go_goroutines gauge
 go_goroutines 312
-# TYPE process_cpu_seconds_total counter
-process_cpu_seconds_total 7.5
+# TYPE go_cpu_classes_total_cpu_seconds_total counter
+go_cpu_classes_total_cpu_seconds_total 100
+# TYPE go_cpu_classes_idle_cpu_seconds_total counter
+go_cpu_classes_idle_cpu_seconds_total 92.5
 # TYPE go_cpu_classes_gc_total_cpu_seconds_total counter
 go_cpu_classes_gc_total_cpu_seconds_total 3
 # TYPE go_cpu_classes_gc_mark_idle_cpu_seconds_total counter

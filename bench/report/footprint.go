@@ -71,7 +71,7 @@ func (l *costLine) add(a Account) {
 	if a.Attempts > 0 {
 		l.Reviews = significant(float64(reviews) / float64(a.Attempts))
 	}
-	if cpu > 0 {
+	if cpu > 0 && collecting >= 0 {
 		l.Collecting = fmt.Sprintf("%.0f %%", 100*collecting/cpu)
 	}
 }
