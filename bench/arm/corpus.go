@@ -35,11 +35,19 @@ const selectedVersion = "8.4.4"
 // MySQLInstances is the kind that the two forms serve, with the corpus of a seed. Its objects pass every rule of the
 // API, need no other object to exist and cause no warning.
 func MySQLInstances(seed uint64) (*Kind, error) {
+	return MySQLInstancesIn(mysqlv1.SchemeGroupVersion.Group, seed)
+}
+
+// MySQLInstancesIn is the same in another group: that of a copy of the custom resource. Then it is JSON only.
+func MySQLInstancesIn(group string, seed uint64) (*Kind, error) {
+	resource := mysqlv1.SchemeGroupVersion.WithResource("mysqlinstances")
+	resource.Group = group
 	return corpus{
-		resource: mysqlv1.SchemeGroupVersion.WithResource("mysqlinstances"),
+		resource: resource,
 		field:    "spec.version=" + selectedVersion,
 		make: func(i int) (specimen, error) {
 			object := instance(seed, i)
+			object.APIVersion = resource.GroupVersion().String()
 			return specimen{
 				object: object, meta: &object.ObjectMeta, selected: object.Spec.Version == selectedVersion,
 				setRevision: func(into runtime.Object, revision string) {

@@ -19,6 +19,8 @@ var beyond = map[string]string{
 	"sample-apiserver":         "needs a server of Duet's own beside the cluster's etcd",
 	"crd-masters":              "needs a certificate of the cluster's authority",
 	"aggregated-masters":       "needs a certificate of the cluster's authority",
+	"crd-cel-0":                "needs a CustomResourceDefinition of the benchmark's own",
+	"crd-cel-100":              "needs a CustomResourceDefinition of the benchmark's own",
 	"sample-apiserver-witness": "needs a server of Duet's own beside the cluster's etcd",
 	Direct:                     "needs a way to the port of the aggregated server itself",
 	"etcd":                     "needs a way to the cluster's etcd",

@@ -104,6 +104,14 @@ func Entries() []Entry {
 			target: masters, Why: "The same as aggregated for a member of system:masters: nobody asks whether the user may.",
 		},
 		{
+			Name: "crd-cel-0", form: install.CRD, side: schemaSide, kind: celKind(0), target: celTarget(0),
+			Why: "A copy of the CustomResourceDefinition without any rule in CEL.",
+		},
+		{
+			Name: "crd-cel-100", form: install.CRD, side: schemaSide, kind: celKind(100), target: celTarget(100),
+			Why: "The copy with a hundred cheap rules: what CEL costs beyond crd-cel-0, by writes.",
+		},
+		{
 			Name: "sample-apiserver", form: arm.Peer, side: crdSide, kind: arm.Flunders, target: behind(sampleServer),
 			Why: "Upstream's example of an aggregated server with the options that it comes with.",
 		},
