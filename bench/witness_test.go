@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/duet-api/duet/bench"
+	"github.com/duet-api/duet/bench/arm"
 	"github.com/duet-api/duet/bench/internal/fakeapi"
 	"github.com/duet-api/duet/bench/report"
 	"github.com/duet-api/duet/bench/scenario"
@@ -81,5 +82,34 @@ func TestWitnessSeesFailures(t *testing.T) {
 		if failed != (row.Arm == "crd-witness" && row.Scenario != "create") {
 			t.Errorf("%s on %s has errors %v", row.Scenario, row.Arm, row.Errors)
 		}
+	}
+}
+
+// The core group has another path than all others.
+func TestWitnessOfTheCoreGroup(t *testing.T) {
+	server := fakeapi.New(t)
+	o := withWitness(t, server)
+	kind, err := arm.ConfigMaps(7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range o.Arms {
+		a.Kind = kind
+	}
+	o.Scenarios, o.Profile.Rounds = o.Scenarios[:1], 1
+	if _, err := bench.Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	seen := false
+	for _, request := range server.Requests() {
+		if strings.HasPrefix(request, "GET ") && strings.Contains(request, "-crd-witness/configmaps/") {
+			seen = true
+			if !strings.HasPrefix(request, "GET /api/v1/namespaces/") {
+				t.Fatalf("an independent client asked for %s", request)
+			}
+		}
+	}
+	if !seen {
+		t.Error("an independent client asked for nothing")
 	}
 }

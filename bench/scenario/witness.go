@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 
@@ -75,7 +75,7 @@ func newWitness(subject *Subject) (*witness, error) {
 	config := rest.CopyConfig(target.UserConfig())
 	version := subject.Arm.Kind.Resource.GroupVersion()
 	config.GroupVersion, config.APIPath = &version, "/apis"
-	if version.Group == metav1.GroupName {
+	if version.Group == corev1.GroupName {
 		config.APIPath = "/api"
 	}
 	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
