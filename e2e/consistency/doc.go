@@ -53,6 +53,10 @@
 // then or later, or never. Kubernetes does not promise an order between resources, atomicity over objects, or that
 // reads from a cache (resourceVersion=0) never go back, and that is not asked for.
 //
+// While objects move to another store, both are served from for a moment: one version of the API from the copy, and
+// another from the original. An original counts as the newest state, although its revision is lower than the copy's,
+// until anything is written to the copy.
+//
 // The store must not be encrypted at rest, and the oracle must see every change: etcd must not compact what it has not
 // sent. If it does, the verdict says so (O).
 //

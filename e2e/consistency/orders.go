@@ -134,11 +134,16 @@ func (c *checker) step(operation *Operation, changes []int) func(int) []any {
 		}
 		writes := operation.Verb.Writes()
 		needed := operation.Token != ""
+		// A copy in another store is the same state, and the original is shown for a moment longer.
+		last := at + 1
+		for last < len(changes) && c.timeline.imported(changes[last]) {
+			last++
+		}
 		return func(taken int) []any {
 			switch {
 			case writes && taken == at:
 				return []any{at + 1}
-			case taken == at+1 && !needed:
+			case taken > at && taken <= last && !needed:
 				// A read, or a write that changed nothing or was made by another with the same outcome.
 				return []any{taken}
 			}

@@ -71,13 +71,13 @@ func (c *checker) got(operation *Operation) {
 		return
 	}
 	first, last := c.bounds.window(operation)
-	next := c.timeline.next(operation.Object, place)
+	next, news := c.timeline.next(operation.Object, place), c.timeline.news(operation.Object, place)
 	switch asked, _ := strconv.ParseInt(operation.Asked, 10, 64); {
 	case place > last:
 		c.blame("R1", operation, "it was read before it was written", c.change(place))
-	case operation.consistent() && next != none && next <= first:
+	case operation.consistent() && news != none && news <= first:
 		c.blame("R1", operation, fmt.Sprintf("the read is stale: revision %d was there before it was sent",
-			c.timeline.changes[next].Revision), c.change(place), c.change(next), c.bounds.seen(operation.Call).proof)
+			c.timeline.changes[news].Revision), c.change(place), c.change(news), c.bounds.seen(operation.Call).proof)
 	case asked > 0 && next != none && c.timeline.changes[next].Revision <= asked:
 		c.blame("R4", operation, fmt.Sprintf("revision %d or newer was asked for, and revision %d was the object's then",
 			asked, c.timeline.changes[next].Revision), c.change(place), c.change(next))
@@ -106,7 +106,7 @@ func (c *checker) listed(operation *Operation) {
 	seen := c.bounds.seen(operation.Call)
 	asked, _ := strconv.ParseInt(operation.Asked, 10, 64)
 	switch {
-	case operation.consistent() && revision < seen.revision:
+	case operation.consistent() && revision < seen.revision && !c.timeline.copies(revision, seen.revision):
 		c.blame("R1", operation, fmt.Sprintf("the list is stale: revision %d was there before it was sent", seen.revision),
 			seen.proof)
 	case c.timeline.place(revision) > last:

@@ -119,6 +119,28 @@ func (t *timeline) next(object Object, place int) int {
 	return none
 }
 
+// news is the next change of an object that is more than its copy in another store, or none. While objects move, both
+// stores are served from for a moment, and what the old one shows is the newest state until something is written.
+func (t *timeline) news(object Object, place int) int {
+	for {
+		if place = t.next(object, place); place == none || !t.imported(place) {
+			return place
+		}
+	}
+}
+
+// copies tells whether there are changes after a revision and up to another, and all of them are copies in another
+// store.
+func (t *timeline) copies(after, upTo int64) bool {
+	between := t.changes[t.place(after)+1 : t.place(upTo)+1]
+	for i := range between {
+		if !t.imported(t.place(after) + 1 + i) {
+			return false
+		}
+	}
+	return len(between) > 0
+}
+
 // place is that of the last change up to a revision, or none.
 func (t *timeline) place(revision int64) int {
 	return sort.Search(len(t.changes), func(i int) bool { return t.changes[i].Revision > revision }) - 1

@@ -157,6 +157,25 @@ func TestVerdicts(t *testing.T) {
 			want: []string{"R4", "R4", "R4"},
 		},
 		{
+			name: "the original after the copy, and after a write to the copy",
+			history: History{
+				Changes: []Change{
+					baseline(),
+					{Store: "new", Revision: 100, Received: time.Second, State: there(100)},
+					{Store: "new", Revision: 101, Received: 5 * time.Second, State: token(there(101))},
+				},
+				Operations: []*Operation{
+					get(2, 3, done(there(100))),
+					get(4, 5, found()),
+					at(4, 5, Operation{Verb: List, Answer: Answer{Code: 200, Revision: 6, Items: []*State{ref(there(5))}}}),
+					at(4, 6, Operation{Verb: Patch, Object: stable, Token: "t1", Answer: done(token(there(101)))}),
+					get(7, 8, found()),
+					at(7, 8, Operation{Verb: List, Answer: Answer{Code: 200, Revision: 6, Items: []*State{ref(there(5))}}}),
+				},
+			},
+			want: []string{"R1", "R1"},
+		},
+		{
 			name: "an old state from a cache",
 			history: History{
 				Changes:    []Change{baseline(), put(1, there(7))},

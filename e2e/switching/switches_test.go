@@ -22,7 +22,7 @@ func (l *load) switchTo(ctx context.Context, options switching.Options) *switchi
 	Expect(err).NotTo(HaveOccurred())
 	var steps []string
 	for _, step := range result.Steps {
-		steps = append(steps, fmt.Sprintf("%s %s", step.Name, step.Took.Duration.Round(time.Millisecond)))
+		steps = append(steps, fmt.Sprintf("%s %s", step.Name, step.Took.Round(time.Millisecond)))
 	}
 	windows := result.Windows
 	AddReportEntry("switch to "+options.To, fmt.Sprintf("%s\n"+
