@@ -41,7 +41,6 @@ func (l *load) finish(ctx context.Context, options consistency.Options) *consist
 	}
 	l.stopWatching()
 	l.watching.Wait()
-	l.same(ctx)
 
 	By("judging")
 	began := time.Now()
@@ -53,6 +52,7 @@ func (l *load) finish(ctx context.Context, options consistency.Options) *consist
 	Expect(verdict.Counts.Watches).To(Equal(*watches))
 	Expect(verdict.Counts.Acknowledged).To(BeNumerically(">", *objects), "the load was none")
 	Expect(verdict.Counts.Foreign).To(BeNumerically(">", 0), "the controller was not at work")
+	l.same(ctx)
 	return verdict
 }
 
