@@ -134,7 +134,7 @@ func (s *Side) close(ctx context.Context, keep bool) error {
 func (sides Sides) Discard(ctx context.Context) error {
 	var errs []error
 	for _, s := range sides {
-		errs = append(errs, s.Site.Discard(ctx), s.clear())
+		errs = append(errs, s.Discard(ctx), s.clear())
 	}
 	return errors.Join(errs...)
 }
