@@ -93,7 +93,7 @@ test-mysql: ## Run the tests on real servers: needs mysqld or mariadbd on PATH
 	shared/hack/test.sh mysql
 
 .PHONY: test-switch
-test-switch: ## Switch a live API under full load, with each strategy and faults (long)
+test-switch: ## Switch a live API under full load, with strategies and faults (long)
 	shared/hack/test.sh switch
 
 .PHONY: clean
