@@ -82,6 +82,15 @@ func startInstall(answers func(context.Context, *Subject) error) func(context.Co
 		if err := site.Uninstall(whole); err != nil {
 			return nil, nil, errors.Join(err, site.Install(whole))
 		}
+		if _, err := until(ctx, func(ctx context.Context) error {
+			var answer bytes.Buffer
+			if _, err := s.Client.List(ctx, s.Arm.Scratch(), &answer); err == nil {
+				return errors.New("what was uninstalled answers all the same")
+			}
+			return nil
+		}); err != nil {
+			return nil, nil, errors.Join(err, site.Install(whole))
+		}
 		var installed chan error
 		op := func(ctx context.Context, _ load.Call) (time.Time, error) {
 			installed = make(chan error, 1)
