@@ -11,6 +11,7 @@ import (
 
 	"github.com/duet-api/duet/crd-impl/config"
 	"github.com/duet-api/duet/crd-impl/webhook"
+	"github.com/duet-api/duet/shared/controlplane"
 	"github.com/duet-api/duet/shared/install"
 	"github.com/duet-api/duet/shared/process"
 )
@@ -65,11 +66,7 @@ func (Form) Versions(profile string) []string {
 func (Form) Plan(_ context.Context, env *install.Environment, profile string) (*install.Plan, error) {
 	switch profile {
 	case ProfileSchemaOnly:
-		crd, err := schemaOnlyCRD()
-		if err != nil {
-			return nil, err
-		}
-		return &install.Plan{Objects: []*unstructured.Unstructured{crd}, Etcd: env.Etcd()}, nil
+		return planSchemaOnly(env.Etcd())
 	case ProfileWebhooks:
 		return planWebhooks(env)
 	default:
@@ -87,6 +84,14 @@ func (Form) Park(plan *install.Plan) []*unstructured.Unstructured {
 		}
 	}
 	return parked
+}
+
+func planSchemaOnly(etcd controlplane.EtcdAccess) (*install.Plan, error) {
+	crd, err := schemaOnlyCRD()
+	if err != nil {
+		return nil, err
+	}
+	return &install.Plan{Objects: []*unstructured.Unstructured{crd}, Etcd: etcd}, nil
 }
 
 func planWebhooks(env *install.Environment) (*install.Plan, error) {

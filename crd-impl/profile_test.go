@@ -15,6 +15,7 @@ import (
 	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/duet-api/duet/crd-impl/webhook"
+	"github.com/duet-api/duet/shared/controlplane"
 	"github.com/duet-api/duet/shared/install"
 )
 
@@ -201,7 +202,7 @@ func TestForm(t *testing.T) {
 }
 
 func TestSchemaOnlyNeedsNothingBesideTheCRD(t *testing.T) {
-	plan, err := Form{}.Plan(t.Context(), nil, ProfileSchemaOnly)
+	plan, err := planSchemaOnly(controlplane.EtcdAccess{})
 	if err != nil {
 		t.Fatal(err)
 	}
