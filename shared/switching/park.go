@@ -8,9 +8,9 @@ import (
 	"github.com/duet-api/duet/shared/install"
 )
 
-// documentsTimeout is how long kube-apiserver may take to read the OpenAPI documents of a server that was registered: it
-// begins after a second.
-const documentsTimeout = 15 * time.Second
+// documentsTimeout is how long kube-apiserver may take to read the OpenAPI documents of a server that was registered, on a
+// machine that is busy: it begins after a second.
+const documentsTimeout = 30 * time.Second
 
 // park takes the old form out of service, now that nobody is sent to it.
 func (m *move) park(ctx context.Context) error {
@@ -48,7 +48,7 @@ func (m *move) parkDefinition(ctx context.Context) error {
 		return err
 	}
 	parked := m.from.form.Park(m.from.plan)
-	const attempts = 3
+	const attempts = 5
 	for attempt := 1; ; attempt++ {
 		if err := m.installer.ParkObjects(ctx, parked); err != nil {
 			return err
