@@ -25,15 +25,20 @@ import (
 	"github.com/duet-api/duet/shared/switching"
 )
 
-// disturbed is what may fail while servers are killed. Nothing may be lost, and nothing that exists may be not found.
-var disturbed = consistency.Options{
-	Reads: outage, Writes: outage, Streams: []int{http.StatusInternalServerError, http.StatusServiceUnavailable},
+// without is what may fail while a victim is killed. Nothing may be lost, and nothing that exists may be not found.
+func without(victim string) consistency.Options {
+	outage := consistency.Allowance{Codes: []int{
+		consistency.NoAnswer, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable,
+		http.StatusGatewayTimeout,
+	}}
+	if victim == controlplane.APIServer {
+		// It answers before it has read who may do what.
+		outage.Codes = append(outage.Codes, http.StatusForbidden)
+	}
+	return consistency.Options{
+		Reads: outage, Writes: outage, Streams: []int{http.StatusInternalServerError, http.StatusServiceUnavailable},
+	}
 }
-
-var outage = consistency.Allowance{Codes: []int{
-	consistency.NoAnswer, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable,
-	http.StatusGatewayTimeout,
-}}
 
 // duet is the victim that is the program which switches. Its others are processes of the control plane.
 const duet = "duet"
@@ -69,7 +74,7 @@ var _ = Describe("A switch of strategy shared, with kill -9", Ordered, Label("fa
 					}
 				}
 				AddReportEntry("kill -9 of "+victim, strings.Join(table, "\n"))
-				load.finish(ctx, disturbed)
+				load.finish(ctx, without(victim))
 				Expect(install.Serves(ctx, load.config(), load.site.Form.Versions(load.site.Profile)...)).To(Succeed())
 			})
 	}
