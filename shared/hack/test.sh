@@ -14,6 +14,8 @@ servers=github.com/duet-api/duet/e2e/mysql
 # Packages whose tests start a control plane; the two cores of a small machine serve one at a time.
 live=$(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}{{end}}' ./... |
 	grep 'duet/shared/controlplane' | awk '{print $1}' | grep -vxF "$servers")
+# The one of them that takes longest, and waits most of the time: it runs once for each form, at the same time.
+both=github.com/duet-api/duet/e2e
 unit=$(go list ./... | grep -vxF "$servers" | grep -vxF "$live")
 
 case $mode in
@@ -41,4 +43,25 @@ fi
 echo "== unit tests"
 go test ${flags[@]+"${flags[@]}"} $unit
 echo "== tests on a control plane"
-go test ${flags[@]+"${flags[@]}"} -p 1 -timeout 40m $live
+failed=0
+go test ${flags[@]+"${flags[@]}"} -p 1 -timeout 40m $(grep -vxF "$both" <<< "$live") || failed=1
+
+echo "== both forms, side by side"
+set -o monitor # each part is a process group of its own, so that an interruption can be passed on to all of it
+parts=()
+interrupted() {
+	for part in "${parts[@]}"; do
+		kill -INT -- "-$part" 2> /dev/null || true
+	done
+	wait
+	exit 130
+}
+trap interrupted INT TERM
+for part in aggregated '!aggregated'; do
+	go test ${flags[@]+"${flags[@]}"} -timeout 40m "$both" -ginkgo.label-filter="$part" &
+	parts+=($!)
+done
+for part in "${parts[@]}"; do
+	wait "$part" || failed=1
+done
+exit $failed
