@@ -102,6 +102,9 @@ func TestListen(t *testing.T) {
 			t.Errorf("%s: the socket has mode %s", name, info.Mode())
 		}
 		must(t, listener.Close())
+		if _, err := os.Stat(filepath.Dir(socket)); !os.IsNotExist(err) {
+			t.Errorf("%s: the socket's directory is left, with nothing in it: %v", name, err)
+		}
 	}
 }
 

@@ -24,7 +24,7 @@ func SocketPath(dir string) string {
 }
 
 // Listen opens the socket for a Server, replacing one that a dead supervisor left. Only the owner of this process can
-// connect. The caller must hold the directory's Supervisor, which keeps a second one away.
+// connect. The caller must hold the directory's Supervisor, which keeps a second one away, until it has closed the listener.
 func Listen(socket string) (net.Listener, error) {
 	dir := filepath.Dir(socket)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -49,5 +49,19 @@ func Listen(socket string) (net.Listener, error) {
 		_ = listener.Close()
 		return nil, fmt.Errorf("could not protect the supervisor's socket: %w", err)
 	}
-	return listener, nil
+	return &socketListener{Listener: listener, dir: dir}, nil
+}
+
+// socketListener takes the directory away that was made for its socket alone.
+type socketListener struct {
+	net.Listener
+	dir string
+}
+
+// Close closes the socket, which removes it. A directory that has anything else in it, as that of a control plane has,
+// stays.
+func (l *socketListener) Close() error {
+	err := l.Listener.Close()
+	_ = os.Remove(l.dir)
+	return err
 }
