@@ -89,7 +89,7 @@ func value(row report.Row, metric report.Metric, plane string) (float64, bool) {
 	case metric == report.P50:
 		return float64(row.Latency.P50), row.Latency.Count > 0
 	case metric == report.P99:
-		return float64(row.Latency.P99), row.Latency.Count > 0
+		return float64(row.Latency.P99), row.Latency.Count >= minSamplesForP99
 	case metric == Pace:
 		return float64(row.Elapsed) / float64(max(row.Latency.Count, 1)), row.Latency.Count > 0
 	case row.Attempts == 0:

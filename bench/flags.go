@@ -14,7 +14,8 @@ import (
 
 // Bounds beyond which a line of the report carries a doubt.
 const (
-	maxErrorShare     = 0.001
+	maxErrorShare = 0.001
+	// minSamplesForP99 is how many operations a round needs for a p99 that is not its maximum. With fewer it has none.
 	minSamplesForP99  = 100
 	maxDrift          = 1.1
 	maxLateness       = time.Millisecond
@@ -55,7 +56,7 @@ func flags(rows []report.Row, attempts int64, b *report.Bench) []string {
 		doubt("%.2g %% of the operations failed; the percentiles are of the others.", 100*share)
 	}
 	if n := stats.Of(counts).Median; n < minSamplesForP99 {
-		doubt("About %.0f operations in a round: p99 is nearly the maximum.", n)
+		doubt("About %.0f operations in a round: too few for a p99 in each.", n)
 	}
 	if drift := stats.Of(halves); drift.Bounded && (drift.Lo > maxDrift || drift.Hi < 1/maxDrift) {
 		doubt("Not stationary: the second half of a cell takes %.2f times the first.", drift.Median)
