@@ -1,6 +1,7 @@
 package bench_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -113,17 +114,19 @@ func TestDefaultGoalsAreAboutWhatThereIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	arms := map[string]bool{}
-	for _, entry := range lineup.Entries() {
-		arms[entry.Name] = true
-	}
 	about := func(goal, scenarioName string, names ...string) {
-		if _, err := scenario.Named(scenarioName); err != nil {
+		found, err := scenario.Named(scenarioName)
+		if err != nil {
+			t.Errorf("%s: %v", goal, err)
+			return
+		}
+		entries, err := lineup.Named(names...)
+		if err != nil {
 			t.Errorf("%s: %v", goal, err)
 		}
-		for _, name := range names {
-			if !arms[name] {
-				t.Errorf("%s: there is no arm %q", goal, name)
+		for _, e := range entries {
+			if e.Reference && found[0].Level > scenario.Quick && !slices.Contains(e.For, scenarioName) {
+				t.Errorf("%s: %s has no part in %s, and is not there for it", goal, e.Name, scenarioName)
 			}
 		}
 	}

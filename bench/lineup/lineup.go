@@ -44,6 +44,11 @@ type Entry struct {
 	Encoding arm.Encoding
 	// Witness: an independent client measures the arm, to check the numbers of the one that it repeats.
 	Witness bool
+	// Reference: the arm explains what the two forms differ by. Unless it is asked for more, it has a part only in the
+	// operations of the quick profile, and in those of longer ones that For names: two dozen arms in every operation would
+	// take hours, and say little more.
+	Reference bool
+	For       []string
 
 	form   string
 	side   side
@@ -75,79 +80,100 @@ func Entries() []Entry {
 		},
 		{
 			Name: "crd-schema-only", form: install.CRD, side: schemaSide, kind: arm.MySQLInstances,
-			target: ownThroughAPIServer,
-			Why:    "The CustomResourceDefinition at its cheapest: schema and CEL, no webhook.",
+			target:    ownThroughAPIServer,
+			Reference: true, For: []string{"get-16k", "create-8", "create-32", "create-rate", "create-16k", "status", "merge-patch", "apply"},
+			Why: "The CustomResourceDefinition at its cheapest: schema and CEL, no webhook.",
 		},
 		{
 			Name: "crd-hop", form: install.CRD, side: hopSide, kind: arm.MySQLInstances, target: behind(extensionsServer),
+			Reference: true, For: []string{"get-16k", "list-cached"},
 			Why: "The same custom resource from a process of its own behind the APIService: the price of the hop alone.",
 		},
 		{
 			Name: Direct, form: install.Aggregated, side: aggregatedSide, kind: arm.MySQLInstances, target: direct,
+			Reference: true, For: []string{"get-many-8", "get-rate", "get-16k", "list-cached", "watch-10", "watch-100"},
 			Why: "The aggregated server without kube-apiserver in front of it: what is left without the hop.",
 		},
 		{
 			Name: "aggregated-protobuf", Encoding: arm.Protobuf, form: install.Aggregated, side: aggregatedSide,
 			kind: arm.MySQLInstances, target: throughAPIServer,
+			Reference: true, For: []string{"get-16k", "list-cached", "list-4", "list-16k", "create-16k"},
 			Why: "The aggregated server with the encoding that a CustomResourceDefinition cannot have.",
 		},
 		{
 			Name: "aggregated-own-etcd", form: install.Aggregated, side: aggregatedOwn, kind: arm.MySQLInstances,
-			target: ownThroughAPIServer, Why: "The aggregated server with an etcd that nobody else writes to.",
+			target:    ownThroughAPIServer,
+			Reference: true, For: []string{"list-cached", "list-busy"},
+			Why: "The aggregated server with an etcd that nobody else writes to.",
 		},
 		{
 			Name: "crd-masters", form: install.CRD, side: crdSide, kind: arm.MySQLInstances, target: masters,
-			Why: "The same as crd for a member of system:masters: without authorization, and without priority and fairness.",
+			Reference: true,
+			Why:       "The same as crd for a member of system:masters: without authorization, and without priority and fairness.",
 		},
 		{
 			Name: "aggregated-masters", form: install.Aggregated, side: aggregatedSide, kind: arm.MySQLInstances,
-			target: masters, Why: "The same as aggregated for a member of system:masters: nobody asks whether the user may.",
+			target:    masters,
+			Reference: true,
+			Why:       "The same as aggregated for a member of system:masters: nobody asks whether the user may.",
 		},
 		{
 			Name: "crd-cel-0", form: install.CRD, side: schemaSide, kind: celKind(0), target: celTarget(0),
+			Reference: true, For: []string{"create-16k"},
 			Why: "A copy of the CustomResourceDefinition without any rule in CEL.",
 		},
 		{
 			Name: "crd-cel-100", form: install.CRD, side: schemaSide, kind: celKind(100), target: celTarget(100),
+			Reference: true, For: []string{"create-16k"},
 			Why: "The copy with a hundred cheap rules: what CEL costs beyond crd-cel-0, by writes.",
 		},
 		{
 			Name: "sample-apiserver", form: arm.Peer, side: crdSide, kind: arm.Flunders, target: behind(sampleServer),
-			Why: "Upstream's example of an aggregated server with the options that it comes with.",
+			Reference: true,
+			Why:       "Upstream's example of an aggregated server with the options that it comes with.",
 		},
 		{
 			Name: "sample-apiserver-witness", Repeats: "sample-apiserver", Witness: true, form: arm.Peer, side: crdSide,
 			kind: arm.Flunders, target: throughAPIServer,
-			Why: "The same measured by client-go in a plain loop: whether the benchmark's own numbers are right.",
+			Reference: true,
+			Why:       "The same measured by client-go in a plain loop: whether the benchmark's own numbers are right.",
 		},
 		{
 			Name: "configmap", form: arm.BuiltIn, side: crdSide, kind: arm.ConfigMaps, target: throughAPIServer,
+			Reference: true, For: []string{"get-16k", "get-rate", "list-cached", "create-8", "create-rate"},
 			Why: "A flat kind that is built into kube-apiserver: typed code and no hop.",
 		},
 		{
 			Name: "configmap-witness", Repeats: "configmap", Witness: true, form: arm.BuiltIn, side: crdSide,
 			kind: arm.ConfigMaps, target: throughAPIServer,
-			Why: "The same measured by client-go in a plain loop: whether the benchmark's own numbers are right.",
+			Reference: true,
+			Why:       "The same measured by client-go in a plain loop: whether the benchmark's own numbers are right.",
 		},
 		{
 			Name: "ingress", form: arm.BuiltIn, side: crdSide, kind: arm.Ingresses, target: throughAPIServer,
-			Why: "A structured kind that is built in and that no controller here acts on.",
+			Reference: true,
+			Why:       "A structured kind that is built in and that no controller here acts on.",
 		},
 		{
 			Name: "configmap-protobuf", Encoding: arm.Protobuf, form: arm.BuiltIn, side: crdSide, kind: arm.ConfigMaps,
-			target: throughAPIServer, Why: "A built-in kind as its own clients speak to it.",
+			target:    throughAPIServer,
+			Reference: true, For: []string{"get-16k", "list-cached"},
+			Why: "A built-in kind as its own clients speak to it.",
 		},
 		{
 			Name: "etcd", form: arm.Storage, side: crdSide, kind: arm.MySQLInstances, target: storage,
-			Why: "The same bytes in etcd without any API: what no API server is faster than.",
+			Reference: true,
+			Why:       "The same bytes in etcd without any API: what no API server is faster than.",
 		},
 		{
 			Name: Echo, form: arm.Transport, side: crdSide, kind: arm.MySQLInstances, target: echoed(false),
-			Why: "A server that only answers: what the connection costs on this machine.",
+			Reference: true,
+			Why:       "A server that only answers: what the connection costs on this machine.",
 		},
 		{
 			Name: EchoProxied, form: arm.Transport, side: crdSide, kind: arm.MySQLInstances, target: echoed(true),
-			Why: "The same behind a reverse proxy: the least that a hop costs.",
+			Reference: true,
+			Why:       "The same behind a reverse proxy: the least that a hop costs.",
 		},
 	}
 }
@@ -226,8 +252,8 @@ func Arms(ctx context.Context, entries []Entry, sides matrix.Sides, seed uint64)
 		}
 		arms = append(arms, &arm.Arm{
 			Name: entry.Name, Form: entry.form, Repeats: entry.Repeats, Plane: entry.side.name, Encoding: entry.Encoding,
-			Witness: entry.Witness,
-			Target:  target, Kind: kind,
+			Witness: entry.Witness, Brief: entry.Reference, Also: entry.For,
+			Target: target, Kind: kind,
 		})
 	}
 	return arms, nil

@@ -54,7 +54,8 @@ func (s Scenario) Repeats() bool {
 
 // Fits is whether an arm has a part in the scenario.
 func (s Scenario) Fits(a *arm.Arm) bool {
-	return (!a.Witness || witnessed[s.Name] != nil) && a.Target.Can() >= s.Needs && (s.Kind == nil || s.Kind(a.Kind))
+	return (!a.Brief || s.Level <= Quick || slices.Contains(a.Also, s.Name)) &&
+		(!a.Witness || witnessed[s.Name] != nil) && a.Target.Can() >= s.Needs && (s.Kind == nil || s.Kind(a.Kind))
 }
 
 // Cell is what a scenario may know of the cell that it starts.

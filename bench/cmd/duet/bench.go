@@ -18,12 +18,19 @@ import (
 )
 
 // benchCommand is what `duet bench` was asked for.
+// Where the arms take part that are references.
+const (
+	briefReferences = "brief"
+	fullReferences  = "full"
+)
+
 type benchCommand struct {
 	streams     genericiooptions.IOStreams
 	options     compare.Options
 	profile     string
 	arms        []string
 	scenarios   []string
+	references  *choice
 	kubeconfig  string
 	context     string
 	formProfile string
@@ -32,7 +39,10 @@ type benchCommand struct {
 }
 
 func newBenchCommand(streams genericiooptions.IOStreams) *cobra.Command {
-	b := &benchCommand{streams: streams, options: compare.Options{Forms: forms, Progress: streams.ErrOut}, output: newRunOutput()}
+	b := &benchCommand{
+		streams: streams, options: compare.Options{Forms: forms, Progress: streams.ErrOut}, output: newRunOutput(),
+		references: &choice{allowed: []string{briefReferences, fullReferences}},
+	}
 	cmd := &cobra.Command{
 		Use:     "bench",
 		GroupID: groupComparison,
@@ -79,6 +89,8 @@ The scenarios, each with its loop and the shortest profile that has it:
 	flags.StringSliceVar(&b.arms, "arm", nil, "what to measure (repeatable); if not given "+strings.Join(lineup.Default(), ", ")+
 		", and on a cluster all that there are")
 	flags.StringSliceVar(&b.scenarios, "scenario", nil, "which operations (repeatable); those of the profile if not given")
+	flags.Var(b.references, "references", "where arms take part that only explain the two forms: in what the quick profile has "+
+		"and what each is there for, or in all that they can; if not given brief, and full with --scenario")
 	flags.Uint64Var(&b.options.Seed, "seed", 1, "decides the objects and the order of the measurements")
 	flags.StringVar(&b.options.Out, "out", "out", "directory that gets a directory for the run")
 	flags.BoolVar(&b.options.Traces, "traces", true,
@@ -125,6 +137,8 @@ func (b *benchCommand) complete(cmd *cobra.Command) error {
 	switch flags := cmd.Flags(); {
 	case !cluster && (b.context != "" || b.formProfile != ""):
 		return usagef(cmd, "--context and --form-profile are about a cluster: give its --kubeconfig")
+	case cluster && b.references.value != "":
+		return usagef(cmd, "--references is about control planes that are started for this: on a cluster all arms take part in all")
 	case cluster && (b.options.Keep || flags.Changed("traces") && b.options.Traces):
 		return usagef(cmd, "--keep and --traces are about control planes that are started for this: leave them out")
 	}
@@ -141,6 +155,15 @@ func (b *benchCommand) complete(cmd *cobra.Command) error {
 	if b.options.Scenarios, err = scenario.Named(b.scenarios...); err != nil {
 		return usagef(cmd, "%w", err)
 	}
+	if b.references.value == "" && !cluster {
+		b.references.value = briefReferences
+		if len(b.scenarios) > 0 {
+			b.references.value = fullReferences
+		}
+	}
+	for i := range b.options.Arms {
+		b.options.Arms[i].Reference = b.options.Arms[i].Reference && b.references.value == briefReferences
+	}
 	if len(b.scenarios) == 0 {
 		b.options.Scenarios = b.options.Bench.Scenarios()
 	}
@@ -155,7 +178,8 @@ func (b *benchCommand) complete(cmd *cobra.Command) error {
 func (b *benchCommand) describe() {
 	b.options.Flags = map[string]string{
 		"profile": b.profile, "seed": strconv.FormatUint(b.options.Seed, 10), "arm": strings.Join(b.arms, ","),
-		"scenario": strings.Join(namesOf(b.options.Scenarios), ","), "traces": strconv.FormatBool(b.options.Traces),
+		"scenario": strings.Join(namesOf(b.options.Scenarios), ","), "references": b.references.value,
+		"traces": strconv.FormatBool(b.options.Traces),
 	}
 	for name, value := range map[string]string{
 		"kubeconfig": b.kubeconfig, "context": b.context, "form-profile": b.formProfile,
@@ -165,7 +189,7 @@ func (b *benchCommand) describe() {
 		}
 	}
 	command := []string{"duet bench"}
-	for _, name := range []string{"profile", "seed", "arm", "scenario", "traces", "kubeconfig", "context", "form-profile"} {
+	for _, name := range []string{"profile", "seed", "arm", "scenario", "references", "traces", "kubeconfig", "context", "form-profile"} {
 		if value := b.options.Flags[name]; value != "" {
 			command = append(command, "--"+name+"="+quote(value))
 		}
