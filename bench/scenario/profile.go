@@ -97,7 +97,7 @@ func (p Profile) Scenarios() []Scenario {
 
 // between is about what passes from the end of a cell to the start of the next one: what a scenario prepares and
 // removes, a collection of the generator's garbage, and a look at every process.
-const between = 70 * time.Millisecond
+const between = 30 * time.Millisecond
 
 // filling is about what an object takes to be made, and removed at the end, where there are many.
 const filling = 3 * time.Millisecond
