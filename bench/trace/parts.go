@@ -3,6 +3,8 @@ package trace
 import (
 	"slices"
 	"strings"
+
+	"github.com/duet-api/duet/e2e/otlp"
 )
 
 // Part is a part of the work for a request.
@@ -56,7 +58,7 @@ func Descriptions() []Description {
 type rule struct {
 	// component and kind of the span; empty means any.
 	component string
-	kind      Kind
+	kind      otlp.Kind
 	// name of the span begins so.
 	name string
 	// after are the marks that a piece may begin with; nil means any, and "" the begin of the span.
@@ -100,9 +102,9 @@ const (
 var rules = []rule{
 	{component: ClientComponent, part: Connection},
 	{component: Storage, part: StorageWork},
-	{kind: Client, name: etcdCalls, part: StorageHop},
-	{kind: Client, component: FrontServer, name: "HTTP", part: Hop},
-	{kind: Client, component: OwnServer, name: "HTTP", part: Validate}, // a look-up of admission
+	{kind: otlp.Client, name: etcdCalls, part: StorageHop},
+	{kind: otlp.Client, component: FrontServer, name: "HTTP", part: Hop},
+	{kind: otlp.Client, component: OwnServer, name: "HTTP", part: Validate}, // a look-up of admission
 	{name: serialized, part: Encode},
 	{name: "cacher.Get", after: []string{rangeCall}, part: Decode},
 	{name: "cacher.", part: Store},
@@ -146,11 +148,11 @@ func (p piece) part() Part {
 		switch {
 		case calls(n.Name):
 			return Webhook
-		case i > 0 && n.Kind == Client && n.Component == OwnServer && path[i-1].Name == "authorization":
+		case i > 0 && n.Kind == otlp.Client && n.Component == OwnServer && path[i-1].Name == "authorization":
 			return Review
 		}
 	}
-	if p.owner.Kind == Server || slices.Contains(filters, p.owner.Name) {
+	if p.owner.Kind == otlp.Server || slices.Contains(filters, p.owner.Name) {
 		switch p.owner.Component {
 		case FrontServer:
 			return FrontChain

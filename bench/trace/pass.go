@@ -11,6 +11,7 @@ import (
 	"github.com/duet-api/duet/bench/arm"
 	"github.com/duet-api/duet/bench/load"
 	"github.com/duet-api/duet/bench/scenario"
+	"github.com/duet-api/duet/e2e/otlp"
 )
 
 // Options of a pass.
@@ -108,7 +109,7 @@ func follow(
 }
 
 // await the spans of the requests, and say of how many not all came in time.
-func (r *Receiver) await(ctx context.Context, taken []sample) (spans []Span, missing int) {
+func (r *Receiver) await(ctx context.Context, taken []sample) (spans []otlp.Span, missing int) {
 	const every = 200 * time.Millisecond
 	_ = wait.PollUntilContextTimeout(ctx, every, arrival, true, func(context.Context) (bool, error) {
 		spans = r.Spans()

@@ -8,6 +8,7 @@ import (
 	"github.com/duet-api/duet/bench/arm"
 	"github.com/duet-api/duet/bench/scenario"
 	"github.com/duet-api/duet/bench/stats"
+	"github.com/duet-api/duet/e2e/otlp"
 )
 
 // DefaultRequests of each kind on each arm: the middle half of them is what is shown.
@@ -74,7 +75,7 @@ type followed struct {
 	parts  map[Part]float64
 }
 
-func incomplete(taken []sample, spans []Span) int {
+func incomplete(taken []sample, spans []otlp.Span) int {
 	f, n := newForest(spans), 0
 	for _, s := range taken {
 		for _, request := range s.requests {
@@ -89,7 +90,7 @@ func incomplete(taken []sample, spans []Span) int {
 // reports is whether the arm's servers say what they do.
 func (s sample) reports() bool { return s.arm.Form != arm.Transport }
 
-func newResult(taken []sample, spans []Span, missing int) *Result {
+func newResult(taken []sample, spans []otlp.Span, missing int) *Result {
 	out := &Result{Missing: missing, Parts: Descriptions()}
 	f := newForest(spans)
 	for _, s := range taken {

@@ -8,17 +8,18 @@ import (
 
 	"github.com/duet-api/duet/bench/arm"
 	"github.com/duet-api/duet/bench/scenario"
+	"github.com/duet-api/duet/e2e/otlp"
 )
 
 // requestsLasting are samples of one scenario and arm, with spans of a server that takes all but 10 of each.
-func requestsLasting(name, form string, lengths ...int64) (sample, []Span) {
+func requestsLasting(name, form string, lengths ...int64) (sample, []otlp.Span) {
 	s := sample{scenario: scenario.Scenario{Name: "get", Title: "Get"}, arm: &arm.Arm{Name: name, Form: form}}
-	var spans []Span
+	var spans []otlp.Span
 	for i, length := range lengths {
 		id := name + string(rune('a'+i))
 		s.requests = append(s.requests, Request{Trace: id, ID: id, Start: 1000, End: 1000 + length})
-		spans = append(spans, Span{
-			Component: FrontServer, Name: "GET /", Kind: Server, Trace: id, ID: id + "server", Parent: id,
+		spans = append(spans, otlp.Span{
+			Component: FrontServer, Name: "GET /", Kind: otlp.Server, Trace: id, ID: id + "server", Parent: id,
 			Start: 1005, End: 995 + length,
 		})
 	}

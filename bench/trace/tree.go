@@ -3,25 +3,27 @@ package trace
 import (
 	"cmp"
 	"slices"
+
+	"github.com/duet-api/duet/e2e/otlp"
 )
 
 // node is a span with what happened inside it.
 type node struct {
-	Span
+	otlp.Span
 	// children in the order in which they began.
 	children []*node
 }
 
 // forest finds the spans below others.
-type forest struct{ below map[Reference][]*node }
+type forest struct{ below map[otlp.Reference][]*node }
 
 // newForest hangs each span below its parent, and below what it links to.
-func newForest(spans []Span) *forest {
-	f := &forest{below: map[Reference][]*node{}}
+func newForest(spans []otlp.Span) *forest {
+	f := &forest{below: map[otlp.Reference][]*node{}}
 	for _, span := range spans {
 		n := &node{Span: span}
 		if span.Parent != "" {
-			at := Reference{span.Trace, span.Parent}
+			at := otlp.Reference{Trace: span.Trace, ID: span.Parent}
 			f.below[at] = append(f.below[at], n)
 		}
 		for _, link := range span.Links {
@@ -31,7 +33,7 @@ func newForest(spans []Span) *forest {
 	for _, nodes := range f.below {
 		slices.SortStableFunc(nodes, func(a, b *node) int { return cmp.Compare(a.Start, b.Start) })
 		for _, n := range nodes {
-			n.children = f.below[Reference{n.Trace, n.ID}]
+			n.children = f.below[otlp.Reference{Trace: n.Trace, ID: n.ID}]
 		}
 	}
 	return f
@@ -40,18 +42,18 @@ func newForest(spans []Span) *forest {
 // tree is a request as its client saw it, with all that is known of it inside.
 func (f *forest) tree(request Request) *node {
 	return &node{
-		Span: Span{
-			Component: ClientComponent, Name: "request", Kind: Client, Trace: request.Trace, ID: request.ID,
+		Span: otlp.Span{
+			Component: ClientComponent, Name: "request", Kind: otlp.Client, Trace: request.Trace, ID: request.ID,
 			Start: request.Start, End: request.End,
 		},
-		children: f.below[Reference{request.Trace, request.ID}],
+		children: f.below[otlp.Reference{Trace: request.Trace, ID: request.ID}],
 	}
 }
 
 // whole is whether all is there that must be: a server below the client, and below each request that a server sent, but
 // to a webhook, which reports nothing.
 func (n *node) whole() bool {
-	if n.Kind == Client && len(n.children) == 0 {
+	if n.Kind == otlp.Client && len(n.children) == 0 {
 		return false
 	}
 	return !slices.ContainsFunc(n.children, func(child *node) bool { return !calls(child.Name) && !child.whole() })

@@ -8,13 +8,15 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/duet-api/duet/e2e/otlp"
 )
 
 // recording is one request and its spans, as kube-apiserver and etcd of Kubernetes 1.36 and the aggregated server
 // reported them, with times since the request's start.
 type recording struct {
 	Request Request
-	Spans   []Span
+	Spans   []otlp.Span
 }
 
 func recorded(t *testing.T) map[string]recording {
@@ -104,7 +106,7 @@ func TestWhole(t *testing.T) {
 		{FrontServer, "POST /apis/authorization.k8s.io/v1/subjectaccessreviews"},
 		{Storage, "etcdserverpb.KV/Range"},
 	} {
-		without := recording{r.Request, slices.DeleteFunc(slices.Clone(r.Spans), func(s Span) bool {
+		without := recording{r.Request, slices.DeleteFunc(slices.Clone(r.Spans), func(s otlp.Span) bool {
 			return s.Component == lost.component && s.Name == lost.name
 		})}
 		if without.tree().whole() {

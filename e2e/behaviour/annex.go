@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/duet-api/duet/e2e/otlp"
 	"github.com/duet-api/duet/shared/controlplane"
 	"github.com/duet-api/duet/shared/install"
 	"github.com/duet-api/duet/shared/process"
@@ -34,7 +35,7 @@ type annex struct {
 	dir     string
 	// spans are what the servers have traced, and asked is what kube-apiserver has asked its authorizer, if the setting
 	// has them do it.
-	spans *collector
+	spans *otlp.Receiver
 	asked *authorizer
 	// changed is what a change of form there has shown, once there was one.
 	changed *formChange
@@ -90,7 +91,7 @@ func (s *Site) leaveAnnex(ctx context.Context) error {
 	}
 	s.annex = nil
 	if there.spans != nil {
-		there.spans.stop()
+		there.spans.Close()
 	}
 	if there.asked != nil {
 		there.asked.stop()

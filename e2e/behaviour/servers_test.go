@@ -6,7 +6,8 @@ import (
 
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
-	tracev1 "go.opentelemetry.io/proto/otlp/trace/v1"
+
+	"github.com/duet-api/duet/e2e/otlp"
 )
 
 func TestEncoding(t *testing.T) {
@@ -65,22 +66,22 @@ latency_count{verb="GET"} 7
 }
 
 func TestDescribeTrace(t *testing.T) {
-	in := func(trace string, links ...string) span {
-		s := span{Span: &tracev1.Span{TraceId: []byte(trace)}, service: "apiserver"}
+	in := func(trace string, links ...string) otlp.Span {
+		s := otlp.Span{Trace: trace, Service: "apiserver"}
 		for _, link := range links {
-			s.Links = append(s.Links, &tracev1.Span_Link{TraceId: []byte(link)})
+			s.Links = append(s.Links, otlp.Reference{Trace: link})
 		}
 		return s
 	}
 	tests := map[string]struct {
-		spans []span
+		spans []otlp.Span
 		want  string
 	}{
-		"one":          {[]span{in("a")}, "1 span of apiserver in 1 trace"},
-		"one trace":    {[]span{in("a"), in("a")}, "2 spans of apiserver in 1 trace"},
-		"linked":       {[]span{in("a"), in("b", "a")}, "2 spans of apiserver in 2 traces, linked"},
-		"not linked":   {[]span{in("a"), in("b")}, "2 spans of apiserver in 2 traces, not linked"},
-		"to elsewhere": {[]span{in("a"), in("b", "c")}, "2 spans of apiserver in 2 traces, not linked"},
+		"one":          {[]otlp.Span{in("a")}, "1 span of apiserver in 1 trace"},
+		"one trace":    {[]otlp.Span{in("a"), in("a")}, "2 spans of apiserver in 1 trace"},
+		"linked":       {[]otlp.Span{in("a"), in("b", "a")}, "2 spans of apiserver in 2 traces, linked"},
+		"not linked":   {[]otlp.Span{in("a"), in("b")}, "2 spans of apiserver in 2 traces, not linked"},
+		"to elsewhere": {[]otlp.Span{in("a"), in("b", "c")}, "2 spans of apiserver in 2 traces, not linked"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

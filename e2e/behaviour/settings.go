@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/duet-api/duet/e2e/otlp"
 	"github.com/duet-api/duet/shared/install"
 )
 
@@ -52,12 +53,6 @@ resources:
   - identity: {}
 `
 
-const traceEverything = `apiVersion: apiserver.config.k8s.io/v1
-kind: TracingConfiguration
-endpoint: %s
-samplingRatePerMillion: 1000000
-`
-
 // authorizerAccess is a kubeconfig: it is how kube-apiserver is told where its authorizer is.
 const authorizerAccess = `apiVersion: v1
 kind: Config
@@ -75,7 +70,9 @@ func prepareProduction(dir string, started *annex) (everyServer, front []string,
 	if _, err := rand.Read(key); err != nil {
 		return nil, nil, fmt.Errorf("could not make a key: %w", err)
 	}
-	if started.spans, err = startCollector(); err != nil {
+	started.spans = &otlp.Receiver{}
+	traces, err := started.spans.Listen("the servers")
+	if err != nil {
 		return nil, nil, err
 	}
 	if started.asked, err = startAuthorizer(); err != nil {
@@ -87,7 +84,7 @@ func prepareProduction(dir string, started *annex) (everyServer, front []string,
 	}{
 		{&everyServer, "audit-policy-file", auditBodies},
 		{&everyServer, "encryption-provider-config", fmt.Sprintf(encryptionOfInstances, base64.StdEncoding.EncodeToString(key))},
-		{&everyServer, "tracing-config-file", fmt.Sprintf(traceEverything, started.spans.address)},
+		{&everyServer, "tracing-config-file", otlp.Configuration(traces)},
 		{&front, "authorization-webhook-config-file", fmt.Sprintf(authorizerAccess, started.asked.url)},
 	} {
 		path := filepath.Join(dir, file.flag+".yaml")

@@ -1,17 +1,9 @@
-// Package trace says where the time of a request goes, from what the servers themselves report of it.
-//
-// A latency says which form is faster and not why. The servers know: kube-apiserver, an aggregated server and etcd can
-// report, as OpenTelemetry spans, when each began and ended what it did for a request. This package receives these,
-// hangs them into one tree for each request (an aggregated server begins another trace for an ordinary user, so that
-// links have to be followed too), and divides the time between the client's first and last byte among the parts of the
-// work, so that every nanosecond belongs to exactly one part. What no span tells of is called unattributed, and is
-// never shared out.
-//
-// Reporting costs time of its own, so that it is done in a pass apart from the measured cells, and its times are larger
-// than theirs.
-package trace
+// Package otlp receives what servers report of themselves as OpenTelemetry spans. The benchmark divides the time of a
+// request with them, and the behaviour rows look at how the spans of one request hang together.
+package otlp
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"fmt"
@@ -36,8 +28,9 @@ const (
 
 // Span is what a process did between two moments.
 type Span struct {
-	// Component is the process that reported it.
+	// Component is whose address it was reported to, and Service what the process calls itself.
 	Component string `json:"component"`
+	Service   string `json:"-"`
 	Name      string `json:"name"`
 	Kind      Kind   `json:"kind"`
 	// Trace, ID and Parent are hexadecimal; Parent is empty where the process began the trace.
@@ -51,6 +44,8 @@ type Span struct {
 	Start  int64   `json:"start"`
 	End    int64   `json:"end"`
 	Events []Event `json:"events,omitempty"`
+	// Path of the HTTP request that the span is about; empty if it is about something else.
+	Path string `json:"-"`
 }
 
 // Reference is a span of any process.
@@ -89,6 +84,16 @@ func (r *Receiver) Listen(component string) (address string, err error) {
 	return listener.Addr().String(), nil
 }
 
+// Configuration makes a server of k8s.io/apiserver report everything to an address. The requests of an ordinary user would
+// not be sampled if it were left to their header.
+func Configuration(address string) string {
+	return `apiVersion: apiserver.config.k8s.io/v1
+kind: TracingConfiguration
+endpoint: ` + address + `
+samplingRatePerMillion: 1000000
+`
+}
+
 // Close ends the reception. What has arrived stays.
 func (r *Receiver) Close() {
 	r.mu.Lock()
@@ -120,9 +125,10 @@ func (i *inbox) Export(
 ) (*collectorv1.ExportTraceServiceResponse, error) {
 	var spans []Span
 	for _, resource := range request.ResourceSpans {
+		service := attribute(resource.GetResource().GetAttributes(), "service.name")
 		for _, scope := range resource.ScopeSpans {
 			for _, span := range scope.Spans {
-				spans = append(spans, read(i.component, span))
+				spans = append(spans, read(i.component, service, span))
 			}
 		}
 	}
@@ -133,9 +139,11 @@ func (i *inbox) Export(
 }
 
 // read a span as it came over the wire. Some events are told apart by their attributes alone: those of gRPC messages.
-func read(component string, span *tracev1.Span) Span {
+func read(component, service string, span *tracev1.Span) Span {
 	out := Span{
-		Component: component, Name: span.Name, Kind: Internal,
+		Component: component, Service: service, Name: span.Name, Kind: Internal,
+		// What instrumentation calls a path was changed on the way to stable conventions.
+		Path:  cmp.Or(attribute(span.Attributes, "url.path"), attribute(span.Attributes, "http.target")),
 		Trace: hex.EncodeToString(span.TraceId), ID: hex.EncodeToString(span.SpanId),
 		Parent: hex.EncodeToString(span.ParentSpanId),
 		Start:  int64(span.StartTimeUnixNano), End: int64(span.EndTimeUnixNano),
