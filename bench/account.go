@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/duet-api/duet/bench/arm"
@@ -154,33 +156,38 @@ func (r *runner) accounted(scenario, arm string) bool {
 }
 
 func (r *runner) accountOf(ctx context.Context, s scenario.Scenario, subject *scenario.Subject) (report.Account, error) {
-	before, err := r.states(ctx, subject.Arm.Plane)
+	out := report.Account{Scenario: s.Name, Arm: subject.Arm.Name, Components: map[string]measure.State{}}
+	collect := s.Watchers > 0 // what they take is exact then
+	before, err := r.states(ctx, subject.Arm.Plane, collect)
 	if err != nil {
-		return report.Account{}, err
+		return out, err
 	}
-	row, err := r.cell(ctx, s, subject, r.Profile.Rounds+1, r.Profile.Cell)
-	if err != nil {
-		return report.Account{}, err
-	}
-	after, err := r.states(ctx, subject.Arm.Plane)
-	if err != nil {
-		return report.Account{}, err
-	}
-	out := report.Account{
-		Scenario: s.Name, Arm: subject.Arm.Name, Attempts: row.Attempts, Elapsed: row.Elapsed,
-		Components: map[string]measure.State{},
-	}
-	for name, state := range after {
-		if then, found := before[name]; found {
+	row, err := r.cellUntil(ctx, s, subject, r.Profile.Rounds+1, r.Profile.Cell, func(ctx context.Context) error {
+		after, err := r.states(ctx, subject.Arm.Plane, collect)
+		for name, state := range after {
+			then, found := before[name]
+			if !found {
+				continue
+			}
 			out.Components[name] = state.Since(then)
+			if s.Watchers > 0 {
+				out.Watchers = append(out.Watchers, report.WatcherCost{
+					Component:  name,
+					Goroutines: float64(state.Goroutines-then.Goroutines) / float64(s.Watchers),
+					Heap:       (float64(state.HeapBytes) - float64(then.HeapBytes)) / float64(s.Watchers),
+				})
+			}
 		}
-	}
-	return out, nil
+		return err
+	})
+	slices.SortFunc(out.Watchers, func(a, b report.WatcherCost) int { return strings.Compare(a.Component, b.Component) })
+	out.Attempts, out.Elapsed = row.Attempts, row.Elapsed
+	return out, err
 }
 
 // states of the processes of a control plane, and of this one.
-func (r *runner) states(ctx context.Context, plane string) (map[string]measure.State, error) {
-	states, err := r.Inspect(ctx, plane, false)
+func (r *runner) states(ctx context.Context, plane string, collect bool) (map[string]measure.State, error) {
+	states, err := r.Inspect(ctx, plane, collect)
 	if err != nil {
 		return nil, err
 	}

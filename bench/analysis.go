@@ -169,7 +169,7 @@ func summarise(b *report.Bench, s report.Scenario, a report.Arm) report.ArmSumma
 	if blob, err := pooled.EncodeV2(); err == nil {
 		out.HDR = string(blob)
 	}
-	out.Flags = flags(rows, attempts, b)
+	out.Flags, out.Notes = flags(rows, attempts, b), notes(b, s, a, rows, attempts)
 	if account := b.Account(s.Name, a.Name); account != nil {
 		out.Flags = append(out.Flags, throttling(*account)...)
 	}

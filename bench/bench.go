@@ -44,7 +44,7 @@ type Options struct {
 
 // Progress says what Run is about to do.
 type Progress struct {
-	// Phase is "prepare", "warm up", "measure", "account" or "clean up".
+	// Phase is "prepare", "gauge", "warm up", "measure", "account" or "clean up".
 	Phase string
 	// Done cells of Total. In phases of unknown length Total is an upper bound, or 0.
 	Done, Total int
@@ -104,7 +104,7 @@ func Run(ctx context.Context, options Options) (_ *report.Bench, err error) {
 // round of the run, that is no error.
 func (r *runner) run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, r.close(ctx)) }()
-	for _, step := range []func(context.Context) error{r.prepare, r.warmUp, r.measure, r.account} {
+	for _, step := range []func(context.Context) error{r.prepare, r.gauge, r.warmUp, r.measure, r.account} {
 		if err := step(ctx); err != nil {
 			if ctx.Err() != nil && r.result.Rounds > 0 {
 				return nil
@@ -164,7 +164,7 @@ func describe(o Options) *report.Bench {
 	}
 	for _, s := range o.Scenarios {
 		out.Scenarios = append(out.Scenarios, report.Scenario{
-			Name: s.Name, Title: s.Title, Why: s.Why, Loop: s.Loop.String(),
+			Name: s.Name, Title: s.Title, Why: s.Why, Loop: s.Loop.String(), Capacity: s.Capacity,
 			Objects: s.Population.Objects, PayloadBytes: s.Population.Bytes,
 		})
 	}

@@ -21,12 +21,25 @@ import (
 func (r *runner) cell(
 	ctx context.Context, s scenario.Scenario, subject *scenario.Subject, round int, duration time.Duration,
 ) (report.Row, error) {
+	return r.cellUntil(ctx, s, subject, round, duration, func(context.Context) error { return nil })
+}
+
+// cellUntil is cell with something that is done when the operations have ended, and all that they need is still there.
+func (r *runner) cellUntil(
+	ctx context.Context, s scenario.Scenario, subject *scenario.Subject, round int, duration time.Duration,
+	ended func(context.Context) error,
+) (report.Row, error) {
 	row := report.Row{Round: round, Scenario: s.Name, Arm: subject.Arm.Name}
+	s = r.rated(s, subject.Arm)
+	if open, ok := s.Loop.(load.Open); ok {
+		row.Rate = open.Rate
+	}
 	duration = time.Duration(float64(duration) * s.Length)
 	if subject.Arm.Witness {
 		return r.witness(ctx, s, subject, round, duration)
 	}
-	op, stop, err := s.Start(ctx, subject, s.Cell(r.Seed+uint64(round), duration))
+	cell := s.Cell(r.Seed+uint64(round), duration)
+	op, stop, err := s.Start(ctx, subject, cell)
 	if err != nil {
 		row.Started = time.Now()
 		row.Errors = map[string]int64{"could not begin: " + arm.Reason(err): 1}
@@ -46,7 +59,7 @@ func (r *runner) cell(
 	if err != nil {
 		return row, errors.Join(err, stopped(stop))
 	}
-	if err := fill(&row, result); err != nil {
+	if err := errors.Join(fill(&row, result), ended(ctx)); err != nil {
 		return row, errors.Join(err, stopped(stop))
 	}
 	traffic := subject.Arm.Wire.Read().Since(wire)
@@ -58,6 +71,7 @@ func (r *runner) cell(
 	if err := stopped(stop); err != nil {
 		row.Errors["could not end: "+arm.Reason(err)]++
 	}
+	row.Events = cell.Events.Counts()
 	return row, nil
 }
 

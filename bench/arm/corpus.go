@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	mysqlv1 "github.com/duet-api/duet/shared/api/mysql/v1"
+	mysqlv1alpha1 "github.com/duet-api/duet/shared/api/mysql/v1alpha1"
 )
 
 const (
@@ -62,6 +63,9 @@ func MySQLInstancesIn(group string, seed uint64) (*Kind, error) {
 				},
 			}, nil
 		},
+		old: map[string]func(i int) (specimen, error){
+			mysqlv1alpha1.SchemeGroupVersion.Version: func(i int) (specimen, error) { return dated(seed, i), nil },
+		},
 	}.render(PayloadBytes)
 }
 
@@ -102,6 +106,8 @@ type corpus struct {
 	// field is a field selector, if one can select a part of the objects.
 	field string
 	make  func(i int) (specimen, error)
+	// old makes objects of other versions, by the version.
+	old map[string]func(i int) (specimen, error)
 }
 
 // newKind renders a corpus whose objects cannot be selected by a field.

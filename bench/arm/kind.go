@@ -18,8 +18,8 @@ type Kind struct {
 	// Field is a field selector that a part of the objects matches (see Selects); empty when nothing but names can be
 	// selected.
 	Field string
-	// OldVersion is another version in which the same objects can be read; empty when there is none. Where the resource is
-	// served decides.
+	// OldVersion is another version in which the same objects can be read and written; empty when there is none. Where the
+	// resource is served decides.
 	OldVersion string
 
 	// corpus is what the objects come from, variants are the objects ready to be filled in, and statuses the same with a
@@ -39,10 +39,22 @@ func (k *Kind) Sized(bytes int) (*Kind, error) {
 	return sized, nil
 }
 
+// InOldVersion is the kind in its old version: other objects of the same size, as a client writes them that knows no other
+// version. They have no status, and no field to select by.
+func (k *Kind) InOldVersion() (*Kind, error) {
+	old, known := k.corpus.old[k.OldVersion]
+	if !known {
+		return nil, fmt.Errorf("could not make objects of %s in version %q: the corpus has none", k.Resource.Resource, k.OldVersion)
+	}
+	resource := k.Resource
+	resource.Version = k.OldVersion
+	return corpus{resource: resource, make: old}.render(k.Bytes)
+}
+
 // HasStatus is whether the kind has a status of its own to update.
 func (k *Kind) HasStatus() bool { return len(k.statuses) > 0 }
 
-// HasOldVersion is whether the objects can be read in another version.
+// HasOldVersion is whether the objects can be read and written in another version.
 func (k *Kind) HasOldVersion() bool { return k.OldVersion != "" }
 
 // HasField is whether objects can be selected by a field of their spec.

@@ -103,14 +103,20 @@ func (e Encoding) events(stream io.ReadCloser) func() (frame, error) {
 	}
 }
 
-// largestFrame bounds one event, in bytes: no object is larger.
-const largestFrame = 4 << 20
+// usualFrame is room for an event of the usual size, in bytes. A thousand watchers must not need more than they read.
+const usualFrame = 16 << 10
 
 // framed reads events of a binary encoding, which come in frames.
 func (e Encoding) framed(frames io.Reader, decode func([]byte) (*metav1.WatchEvent, error)) func() (frame, error) {
-	buffer := make([]byte, largestFrame)
+	buffer := make([]byte, usualFrame)
 	return func() (frame, error) {
 		n, err := frames.Read(buffer)
+		for errors.Is(err, io.ErrShortBuffer) {
+			buffer = append(buffer, make([]byte, len(buffer))...)
+			var more int
+			more, err = frames.Read(buffer[n:])
+			n += more
+		}
 		if err != nil {
 			return frame{}, err
 		}

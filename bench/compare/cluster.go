@@ -30,7 +30,7 @@ var notOnCluster = []report.Absence{
 }
 
 // RunOnCluster measures what a cluster serves that somebody else runs, and returns the run and the directory it was written
-// to, as Run does. The subject is the form that is installed there; options.Arms and options.Forms have no part in it,
+// to, as Run does. The subject is the form that is installed there, one of options.Forms; options.Arms have no part in it,
 // names are the arms to measure, or none for all that there are. It leaves nothing behind on the cluster.
 func RunOnCluster(
 	ctx context.Context, subject *behaviour.Subject, names []string, options Options,
@@ -39,11 +39,16 @@ func RunOnCluster(
 	if err != nil {
 		return run, "", err
 	}
+	form, err := options.Forms.Named(subject.Form)
+	if err != nil {
+		return run, "", err
+	}
+	versions := form.Versions(subject.Profile)
 	card, err := clusterCard(ctx, subject, options)
 	if err != nil {
 		return run, "", err
 	}
-	planned, err := lineup.ClusterArms(entries, subject.Config, nil, options.Seed)
+	planned, err := lineup.ClusterArms(entries, versions, subject.Config, nil, options.Seed)
 	if err != nil {
 		return run, "", err
 	}
@@ -53,7 +58,7 @@ func RunOnCluster(
 		return run, "", err
 	}
 	defer func() { err = errors.Join(err, user.Remove(ctx)) }()
-	arms, err := lineup.ClusterArms(entries, subject.Config, user.Config, options.Seed)
+	arms, err := lineup.ClusterArms(entries, versions, subject.Config, user.Config, options.Seed)
 	if err != nil {
 		return run, "", err
 	}

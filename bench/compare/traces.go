@@ -33,7 +33,8 @@ func (c *comparison) traces(ctx context.Context) (_ *trace.Result, err error) {
 		return nil, err
 	}
 	for i := range planes {
-		planes[i].EtcdArgs, planes[i].APIServerArgs = settings.EtcdArgs, settings.APIServerArgs
+		planes[i].EtcdArgs = settings.EtcdArgs
+		planes[i].APIServerArgs = append(planes[i].APIServerArgs, settings.APIServerArgs...)
 		planes[i].Amend = settings.Amend
 	}
 	sides, err := matrix.StartSides(ctx, matrix.SidesOptions{

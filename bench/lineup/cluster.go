@@ -17,6 +17,7 @@ const clusterPlane = "cluster"
 var beyond = map[string]string{
 	"crd-hop":                  "needs a server of Duet's own beside the cluster's etcd",
 	"sample-apiserver":         "needs a server of Duet's own beside the cluster's etcd",
+	"crd-cbor":                 "needs a feature gate of kube-apiserver",
 	"crd-masters":              "needs a certificate of the cluster's authority",
 	"aggregated-masters":       "needs a certificate of the cluster's authority",
 	"crd-cel-0":                "needs a CustomResourceDefinition of the benchmark's own",
@@ -86,11 +87,12 @@ func withRepetition(entries []Entry, form string) []Entry {
 	return slices.Insert(slices.Clone(entries), at+1, again)
 }
 
-// ClusterArms are entries on a cluster that is reached as an administrator and as the user whose requests are measured.
-func ClusterArms(entries []Entry, admin, user *rest.Config, seed uint64) ([]*arm.Arm, error) {
+// ClusterArms are entries on a cluster that is reached as an administrator and as the user whose requests are measured. It
+// serves the instances in those versions, the storage version first.
+func ClusterArms(entries []Entry, versions []string, admin, user *rest.Config, seed uint64) ([]*arm.Arm, error) {
 	var arms []*arm.Arm
 	for _, entry := range entries {
-		kind, err := entry.kind(seed)
+		kind, err := entry.kindIn(versions, seed)
 		if err != nil {
 			return nil, err
 		}

@@ -18,17 +18,18 @@ import (
 	"github.com/duet-api/duet/shared/install"
 )
 
-// side is a control plane that arms share.
-type side struct{ name, form, profile string }
+// side is a control plane that arms share. Its kube-apiserver has feature gates beyond the usual ones if they are named.
+type side struct{ name, form, profile, gates string }
 
 // The sides. The profiles are those of the forms; a name that a form does not know ends the run before it begins.
 var (
-	crdSide          = side{"crd", install.CRD, "webhooks"}
-	schemaSide       = side{"crd-schema-only", install.CRD, "schema-only"}
-	hopSide          = side{"crd-hop", install.CRD, "schema-only"}
-	aggregatedSide   = side{"aggregated", install.Aggregated, "shared-etcd"}
-	aggregatedOwn    = side{"aggregated-own-etcd", install.Aggregated, "dedicated-etcd"}
-	sidesInThisOrder = []side{crdSide, aggregatedSide, schemaSide, hopSide, aggregatedOwn}
+	crdSide          = side{"crd", install.CRD, "webhooks", ""}
+	schemaSide       = side{"crd-schema-only", install.CRD, "schema-only", ""}
+	cborSide         = side{"crd-cbor", install.CRD, "schema-only", "CBORServingAndStorage=true"}
+	hopSide          = side{"crd-hop", install.CRD, "schema-only", ""}
+	aggregatedSide   = side{"aggregated", install.Aggregated, "shared-etcd", ""}
+	aggregatedOwn    = side{"aggregated-own-etcd", install.Aggregated, "dedicated-etcd", ""}
+	sidesInThisOrder = []side{crdSide, aggregatedSide, schemaSide, cborSide, hopSide, aggregatedOwn}
 )
 
 // targetFunc says how an arm's requests reach a side, and starts what they need there.
@@ -83,6 +84,11 @@ func Entries() []Entry {
 			target:    ownThroughAPIServer,
 			Reference: true, For: []string{"get-16k", "create-8", "create-32", "create-rate", "create-16k", "status", "merge-patch", "apply"},
 			Why: "The CustomResourceDefinition at its cheapest: schema and CEL, no webhook.",
+		},
+		{
+			Name: "crd-cbor", Encoding: arm.CBOR, form: install.CRD, side: cborSide, kind: arm.MySQLInstances,
+			target: throughAPIServer, Reference: true, For: []string{"get-16k", "list-cached", "create-16k"},
+			Why: "The same in CBOR, served and stored, behind an alpha feature gate: the binary encoding of custom resources.",
 		},
 		{
 			Name: "crd-hop", form: install.CRD, side: hopSide, kind: arm.MySQLInstances, target: behind(extensionsServer),
@@ -223,9 +229,26 @@ func Sides(forms install.Forms, entries []Entry, profiles map[string]string) ([]
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, matrix.SideOptions{Name: s.name, Form: form, Profile: profile})
+		options := matrix.SideOptions{Name: s.name, Form: form, Profile: profile}
+		if s.gates != "" {
+			options.APIServerArgs = []string{"--feature-gates=" + s.gates}
+		}
+		out = append(out, options)
 	}
 	return out, nil
+}
+
+// kindIn is the entry's kind where the instances are served in those versions, the storage version first. Only that one has
+// other encodings than JSON.
+func (e Entry) kindIn(versions []string, seed uint64) (*arm.Kind, error) {
+	kind, err := e.kind(seed)
+	if err != nil {
+		return nil, err
+	}
+	if kind.Resource.Group == install.Group && e.Encoding == "" && len(versions) > 1 {
+		kind.OldVersion = versions[len(versions)-1]
+	}
+	return kind, nil
 }
 
 // Arms are the entries on sides that run, with the form installed.
@@ -236,15 +259,9 @@ func Arms(ctx context.Context, entries []Entry, sides matrix.Sides, seed uint64)
 		if at < 0 {
 			return nil, fmt.Errorf("could not line up %s: there is no side %s", entry.Name, entry.side.name)
 		}
-		kind, err := entry.kind(seed)
+		kind, err := entry.kindIn(sides[at].Form.Versions(sides[at].Profile), seed)
 		if err != nil {
 			return nil, err
-		}
-		if kind.Resource.Group == install.Group && entry.Encoding == "" {
-			// The storage version comes first, and only it has other encodings than JSON.
-			for _, version := range sides[at].Form.Versions(sides[at].Profile)[1:] {
-				kind.OldVersion = version
-			}
 		}
 		target, err := entry.target(ctx, sides[at])
 		if err != nil {

@@ -265,3 +265,20 @@ func TestRefusesWhatCannotRun(t *testing.T) {
 		})
 	}
 }
+
+func TestShareIsOfACapacity(t *testing.T) {
+	half := Share{Of: 0.5, Workers: 3}
+	for capacity, want := range map[float64]Open{
+		1001: {Rate: 501, Workers: 3}, 10: {Rate: 5, Workers: 3}, 0.1: {Rate: 1, Workers: 3},
+	} {
+		if diff := cmp.Diff(want, half.At(capacity)); diff != "" {
+			t.Errorf("half of %v: unexpected loop (-want +got):\n%s", capacity, diff)
+		}
+	}
+	if _, err := half.Run(t.Context(), Cell{Op: takes(0), Duration: time.Second, Reason: plain}); err == nil {
+		t.Error("a share of nothing was run")
+	}
+	if got := half.String(); !strings.Contains(got, "50 % of the arm's own capacity") {
+		t.Errorf("the loop says %q of itself", got)
+	}
+}

@@ -44,6 +44,7 @@ type view struct {
 	Title         string
 	Headlines     []Headline
 	Operations    []operationView
+	Noted         bool  // whether an operation has notes
 	Arms          []Arm // without repetitions
 	Forests       []Forest
 	Distributions []Distribution
@@ -67,7 +68,8 @@ type operationView struct {
 	Scenario
 	Cells []operationCell
 	Pairs []pairView
-	Flags []string
+	// Flags are doubts about the line, Notes are none.
+	Flags, Notes []string
 }
 
 type operationCell struct {
@@ -125,7 +127,8 @@ func (v *view) addBench(b *Bench) {
 		v.Forests = append(v.Forests, newForest(b, h.Test, h.Base))
 	}
 	for _, s := range b.Scenarios {
-		v.Operations = append(v.Operations, newOperation(b, s, v.Arms, v.Headlines))
+		o := newOperation(b, s, v.Arms, v.Headlines)
+		v.Operations, v.Noted = append(v.Operations, o), v.Noted || len(o.Notes) > 0
 		if d, ok := newDistribution(b, s); ok {
 			v.Distributions = append(v.Distributions, d)
 		}
@@ -170,6 +173,9 @@ func newOperation(b *Bench, s Scenario, arms []Arm, headlines []Headline) operat
 			}
 			for _, flag := range summary.Flags {
 				out.Flags = append(out.Flags, a.Name+": "+flag)
+			}
+			for _, note := range summary.Notes {
+				out.Notes = append(out.Notes, a.Name+": "+note)
 			}
 		}
 	}

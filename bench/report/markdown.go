@@ -73,8 +73,12 @@ func markdownOperations(out io.Writer, b *Bench) {
 		rule += " | ---: | ---: | ---"
 	}
 	fmt.Fprintf(out, "%s |\n%s |\n", header, rule)
+	var notes []string
 	for _, s := range b.Scenarios {
 		o := newOperation(b, s, arms, headlines)
+		for _, note := range o.Notes {
+			notes = append(notes, o.Title+", "+note)
+		}
 		fmt.Fprintf(out, "| %s", cell(o.Title))
 		for _, c := range o.Cells {
 			fmt.Fprintf(out, " | %s (%s)", millis(c.P50.Median), millis(c.P99.Median))
@@ -86,6 +90,13 @@ func markdownOperations(out io.Writer, b *Bench) {
 			fmt.Fprintf(out, " | %s (%s) | %s | %s", ratio(p.P50.Ratio.Median), interval(p.P50.Ratio), floorText(p.P50.Floor), p.P50.Verdict)
 		}
 		fmt.Fprint(out, " |\n")
+	}
+	if len(notes) > 0 {
+		fmt.Fprint(out, "\nOf single lines. Where each arm has a share of its own capacity, the rates differ: compared is the wait "+
+			"at the same load of the server, not for the same work.\n\n")
+	}
+	for _, note := range notes {
+		fmt.Fprintf(out, "* %s\n", cell(note))
 	}
 }
 

@@ -68,6 +68,8 @@ type Bench struct {
 	Absent []Absence `json:"absent,omitempty"`
 	// Cores is the number of processor threads that the load generator may use: what its share of the machine is of.
 	Cores int `json:"cores"`
+	// Capacities are what arms got through, where scenarios were run at a share of that.
+	Capacities []Capacity `json:"capacities,omitempty"`
 	// WarmUps is the number of rounds before the first; Stationary whether the medians stood still after them.
 	WarmUps    int  `json:"warmUps"`
 	Stationary bool `json:"stationary"`
@@ -95,6 +97,17 @@ type Resumption struct {
 	Rows int `json:"rows"`
 	// Load1 is the load average of the last minute when it went on.
 	Load1 float64 `json:"load1"`
+}
+
+// Capacity is what an arm gets through when it is asked for as much as it can do, as measured before its first round.
+type Capacity struct {
+	// Scenario that it was measured with, and the arm. An arm that repeats another one has the other's: the two are
+	// identical, and so is what is asked of them.
+	Scenario string `json:"scenario"`
+	Arm      string `json:"arm"`
+	// PerSecond is the median of Cells, each the successful operations per second of a cell.
+	PerSecond float64   `json:"perSecond"`
+	Cells     []float64 `json:"cells"`
 }
 
 // Absence is something that a run could not measure.
@@ -127,6 +140,8 @@ type Scenario struct {
 	Why   string `json:"why"`
 	// Loop says how operations start.
 	Loop string `json:"loop"`
+	// Capacity is the scenario whose throughput each arm's rate is a share of; empty when the rates are the same.
+	Capacity string `json:"capacity,omitempty"`
 	// Objects is the number of objects that are there, PayloadBytes the size of each as the client sends it; 0 in runs of
 	// versions that had one size only.
 	Objects      int `json:"objects,omitempty"`
@@ -143,12 +158,17 @@ type Row struct {
 	// Started is the wall clock at the begin of the cell, Elapsed the measured time.
 	Started time.Time     `json:"started"`
 	Elapsed time.Duration `json:"elapsed"`
+	// Rate is how many operations per second were asked for; 0 in a closed loop, and in runs of versions that did not say.
+	Rate float64 `json:"rate,omitempty"`
 	// Attempts counts all operations of the cell, WarmUp those in its lead, which are not measured.
 	Attempts int64 `json:"attempts"`
 	WarmUp   int64 `json:"warmUp"`
 	// Errors counts the failed operations by reason. Latency is of the others.
 	Errors  map[string]int64 `json:"errors,omitempty"`
 	Latency Latency          `json:"latency"`
+	// Events counts what happened in the cell beside its operations and is no failure, lead included: conflicts after which
+	// a client tried again, watches that the server ended.
+	Events map[string]int64 `json:"events,omitempty"`
 	// FirstHalf and SecondHalf are the medians of the cell's halves; 0 when a half is empty.
 	FirstHalf  int64 `json:"firstHalfP50"`
 	SecondHalf int64 `json:"secondHalfP50"`
@@ -190,9 +210,20 @@ type Account struct {
 	// Attempts counts all operations of the cell, Elapsed is its length without the lead.
 	Attempts int64         `json:"attempts"`
 	Elapsed  time.Duration `json:"elapsed"`
-	// Components are what each process did, from before the cell was prepared until it had ended: its counters are those of
-	// that time, its heap and goroutines those at the end.
+	// Components are what each process did, from before the cell was prepared until its operations had ended: its counters
+	// are those of that time, its heap and goroutines those at the end.
 	Components map[string]measure.State `json:"components"`
+	// Watchers are what each watcher of the scenario took in each process, by how much they had grown at the end; empty where
+	// there are few.
+	Watchers []WatcherCost `json:"watchers,omitempty"`
+}
+
+// WatcherCost is what one open watch takes in a process.
+type WatcherCost struct {
+	Component  string  `json:"component"`
+	Goroutines float64 `json:"goroutines"`
+	// Heap is live memory, in bytes, after a garbage collection where a process can be asked for one.
+	Heap float64 `json:"heap"`
 }
 
 // Footprint is by how much the servers of an arm grew when its population was created.
@@ -236,8 +267,9 @@ type ArmSummary struct {
 	HDR    string  `json:"hdr"`
 	// Errors counts the failed operations of all rounds by reason.
 	Errors map[string]int64 `json:"errors,omitempty"`
-	// Flags are doubts about this line, as sentences.
+	// Flags are doubts about this line, Notes what a reader has to know of it and is no doubt, both as sentences.
 	Flags []string `json:"flags,omitempty"`
+	Notes []string `json:"notes,omitempty"`
 }
 
 // ComponentUse is the use of one component by one arm in one scenario.
@@ -293,6 +325,20 @@ type Comparison struct {
 	// Verdict is what may be claimed, Margin the factor by which it clears the floor.
 	Verdict stats.Verdict `json:"verdict"`
 	Margin  float64       `json:"margin"`
+}
+
+// Capacity of an arm, by the scenario that it was measured with; 0 when it was not.
+func (b *Bench) Capacity(scenario string, a Arm) float64 {
+	name := a.Name
+	if a.Repeats != "" {
+		name = a.Repeats
+	}
+	for _, c := range b.Capacities {
+		if c.Scenario == scenario && c.Arm == name {
+			return c.PerSecond
+		}
+	}
+	return 0
 }
 
 // Summary of one arm in one scenario, or nil.

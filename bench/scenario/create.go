@@ -50,11 +50,16 @@ var (
 )
 
 func startCreate(ctx context.Context, s *Subject, cell Cell) (load.Op, func() error, error) {
+	return creating(ctx, s, cell, "new")
+}
+
+// creating creates objects whose names begin so.
+func creating(ctx context.Context, s *Subject, cell Cell, prefix string) (load.Op, func() error, error) {
 	bodies := make([][]byte, cell.Workers)
 	answers := make([]bytes.Buffer, cell.Workers)
 	made := make([][]arm.Object, cell.Workers)
 	op := func(ctx context.Context, call load.Call) (time.Time, error) {
-		object := s.fresh("new", 1)[0]
+		object := s.fresh(prefix, 1)[0]
 		body, err := s.Arm.Kind.Append(bodies[call.Worker][:0], s.Arm.Encoding, object)
 		if err != nil {
 			return time.Time{}, err

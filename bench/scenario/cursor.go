@@ -83,28 +83,43 @@ func (c *cursor) refresh(ctx context.Context) error {
 	return nil
 }
 
-// replace sends the object with another revision in its spec.
-func (c *cursor) replace(ctx context.Context) (time.Time, arm.Meta, error) {
+// sendFunc sends an object's next revision, and returns when the answer was there.
+type sendFunc func(object arm.Object) (time.Time, error)
+
+// whole replaces the object by one with another revision in its spec.
+func (c *cursor) whole(ctx context.Context) sendFunc {
 	s := c.subject
-	return c.change(ctx, func(object arm.Object) (time.Time, error) {
+	return func(object arm.Object) (time.Time, error) {
 		body, err := s.Arm.Kind.Append(c.body[:0], s.Arm.Encoding, object)
 		if err != nil {
 			return time.Time{}, err
 		}
 		c.body = body
 		return s.Client.Update(ctx, object.Namespace, object.Name, object.ResourceVersion, body, &c.answer)
-	})
+	}
+}
+
+// replace sends the object with another revision in its spec.
+func (c *cursor) replace(ctx context.Context) (time.Time, arm.Meta, error) {
+	return c.change(ctx, c.whole(ctx))
 }
 
 // change sends the object's next revision, and returns when the answer was there and what it said. After a failure the
 // cursor stands on the object as it is then.
-func (c *cursor) change(
-	ctx context.Context, send func(object arm.Object) (time.Time, error),
-) (time.Time, arm.Meta, error) {
+func (c *cursor) change(ctx context.Context, send sendFunc) (time.Time, arm.Meta, error) {
+	done, meta, err := c.try(send)
+	if err != nil {
+		err = errors.Join(err, c.refresh(ctx))
+	}
+	return done, meta, err
+}
+
+// try is change without a look at the object after a failure.
+func (c *cursor) try(send sendFunc) (time.Time, arm.Meta, error) {
 	c.object.Revision = int(c.subject.revision.Add(1))
 	done, err := send(c.object)
 	if err != nil {
-		return time.Time{}, arm.Meta{}, errors.Join(err, c.refresh(ctx))
+		return time.Time{}, arm.Meta{}, err
 	}
 	meta, err := c.subject.Client.Meta(c.answer.Bytes())
 	if err != nil {

@@ -88,10 +88,7 @@ func startGets(
 ) func(context.Context, *Subject, Cell) (load.Op, func() error, error) {
 	return func(_ context.Context, s *Subject, cell Cell) (load.Op, func() error, error) {
 		answers := make([]bytes.Buffer, cell.Workers)
-		sources := make([]*rand.Rand, cell.Workers)
-		for worker := range sources {
-			sources[worker] = rand.New(rand.NewPCG(cell.Seed, uint64(worker)))
-		}
+		sources := newSources(cell)
 		op := func(ctx context.Context, call load.Call) (time.Time, error) {
 			return read(ctx, s, pick(sources[call.Worker], s.Population), &answers[call.Worker])
 		}

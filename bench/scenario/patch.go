@@ -43,6 +43,14 @@ var (
 		Start: startChanging("applied", func(c *cursor, ctx context.Context) error { return c.applyFirst(ctx, 0) },
 			(*cursor).apply),
 	}
+	apply5 = Scenario{
+		Name:  "apply-5",
+		Title: "Server-side apply, beside 5 managers",
+		Why:   "As many as look after an object in a cluster: a person, a controller or two, an autoscaler, a mesh.",
+		Level: Full, Loop: load.Closed{Workers: 1}, Population: Small, Needs: arm.ServeAPI, Length: 1,
+		Start: startChanging("managed", func(c *cursor, ctx context.Context) error { return c.applyFirst(ctx, 5) },
+			(*cursor).apply),
+	}
 	apply20 = Scenario{
 		Name:  "apply-20",
 		Title: "Server-side apply, beside 20 managers",

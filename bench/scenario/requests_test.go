@@ -47,13 +47,25 @@ func TestOperationsSendWhatTheySay(t *testing.T) {
 		"list-gzip":     {"GET " + members + " " + json + " gzip"},
 		"create":        {"POST " + scratch + " " + json},
 		"update":        {"PUT " + members + "/member-000100 " + json},
-		"status":        {"PUT " + scratch + "/settled-00/status " + json},
-		"merge-patch":   {"PATCH " + scratch + "/patched-00 " + json + " application/merge-patch+json"},
-		"apply":         {"PATCH " + scratch + "/applied-00?fieldManager=duet-bench " + json + " application/apply-patch+yaml"},
-		"delete":        {"DELETE " + scratch + "/doomed-N " + json},
+		"create-old-version": {
+			"POST /apis/mysql.example.com/v1alpha1/namespaces/ns-scratch/mysqlinstances " + json,
+		},
+		"update-old-version": {
+			"PUT /apis/mysql.example.com/v1alpha1/namespaces/ns-scratch/mysqlinstances/dated-00 " + json,
+		},
+		"conflict-storm": {
+			"GET " + members + "/member-000401 " + json,
+			"PUT " + members + "/member-000401 " + json,
+		},
+		"get-at-50":   {"GET " + members + "/member-000299 " + json},
+		"status":      {"PUT " + scratch + "/settled-00/status " + json},
+		"merge-patch": {"PATCH " + scratch + "/patched-00 " + json + " application/merge-patch+json"},
+		"apply":       {"PATCH " + scratch + "/applied-00?fieldManager=duet-bench " + json + " application/apply-patch+yaml"},
+		"delete":      {"DELETE " + scratch + "/doomed-N " + json},
 		"delete-collection": {
 			"DELETE " + scratch + "?labelSelector=bench.duet.example.com/set=batch-N " + json,
 		},
+		"apply-5":  {"PATCH " + scratch + "/managed-00?fieldManager=duet-bench " + json + " application/apply-patch+yaml"},
 		"apply-20": {"PATCH " + scratch + "/shared-00?fieldManager=duet-bench " + json + " application/apply-patch+yaml"},
 		"get-old-version": {
 			"GET /apis/mysql.example.com/v1alpha1/namespaces/ns/mysqlinstances/member-000000 " + json,
@@ -205,7 +217,7 @@ func TestShortAnswersAreErrors(t *testing.T) {
 func TestWritesThatWriteNothingAreErrors(t *testing.T) {
 	server := fakeapi.New(t)
 	subject := newSubject(t, server)
-	for _, name := range []string{"update", "status", "merge-patch", "apply", "apply-20"} {
+	for _, name := range []string{"update", "update-old-version", "status", "merge-patch", "apply", "apply-20", "conflict-storm"} {
 		t.Run(name, func(t *testing.T) {
 			server.Intercept = nil
 			op, _, err := named(t, name).Start(t.Context(), subject, scenario.Cell{Workers: 1})
@@ -323,7 +335,10 @@ func TestFits(t *testing.T) {
 	if got := lacking(api); len(got) != 0 {
 		t.Errorf("%q do not fit an instance", got)
 	}
-	if diff := cmp.Diff([]string{"get-old-version", "list-field", "list-old-version", "status"}, lacking(configMap)); diff != "" {
+	want := []string{
+		"get-old-version", "list-field", "list-old-version", "create-old-version", "update-old-version", "status",
+	}
+	if diff := cmp.Diff(want, lacking(configMap)); diff != "" {
 		t.Errorf("unexpected misfits of a ConfigMap (-want +got):\n%s", diff)
 	}
 	for _, test := range []struct {
@@ -331,7 +346,7 @@ func TestFits(t *testing.T) {
 		arm  *arm.Arm
 		fits []string
 	}{
-		{"etcd", etcd, []string{"get-one", "get-128k", "list-16k", "create-32", "create-16k", "update", "delete", "watch"}},
+		{"etcd", etcd, []string{"get-one", "get-128k", "list-16k", "create-32", "create-16k", "update", "delete", "mix-32", "get-at-50", "watch"}},
 		{"echo", echo, []string{"get-one", "get-many-8", "list-500", "list-4", "create", "create-rate"}},
 	} {
 		misfits := strings.Join(lacking(test.arm), " ") + " "

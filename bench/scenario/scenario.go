@@ -30,12 +30,17 @@ type Scenario struct {
 	Level Level
 	// Loop starts the operations.
 	Loop load.Loop
+	// Capacity names the scenario, of the same population, whose throughput is the capacity that a load.Share is of; empty
+	// for the other loops.
+	Capacity string
 	// Population is the objects that are there. Scenarios of another one are in a namespace of their own.
 	Population Population
 	// Needs is what an arm must be able to do, and Kind, unless it is nil, what its kind must have. An arm that does not
 	// qualify has no part in the scenario.
 	Needs arm.Ability
 	Kind  func(*arm.Kind) bool
+	// Watchers is how many there are while a cell lasts, where they are enough for what they take to stand out; 0 otherwise.
+	Watchers int
 	// Length of a cell, as a multiple of the profile's: slow operations need longer for as many samples.
 	Length float64
 	// Takes is about how long a cell takes on top of that: the operations of one that does not repeat them, and what is
@@ -58,6 +63,14 @@ func (s Scenario) Fits(a *arm.Arm) bool {
 		(!a.Witness || witnessed[s.Name] != nil) && a.Target.Can() >= s.Needs && (s.Kind == nil || s.Kind(a.Kind))
 }
 
+// At is the scenario on an arm of that capacity, in operations per second.
+func (s Scenario) At(capacity float64) Scenario {
+	if share, ok := s.Loop.(load.Share); ok {
+		s.Loop = share.At(capacity)
+	}
+	return s
+}
+
 // Cell is what a scenario may know of the cell that it starts.
 type Cell struct {
 	// Seed is the same for all arms of a round, and different from round to round.
@@ -66,11 +79,13 @@ type Cell struct {
 	Workers int
 	// Operations is how many the loop will start; 0 if that depends on how fast they are.
 	Operations int64
+	// Events counts what happens beside the operations.
+	Events *Events
 }
 
 // Cell is a cell of the scenario that lasts so long.
 func (s Scenario) Cell(seed uint64, length time.Duration) Cell {
-	cell := Cell{Seed: seed, Workers: s.Loop.Width()}
+	cell := Cell{Seed: seed, Workers: s.Loop.Width(), Events: &Events{}}
 	if open, ok := s.Loop.(load.Open); ok {
 		cell.Operations = open.Operations(length)
 	}
@@ -83,10 +98,11 @@ func All() []Scenario {
 		getOne, getMany, getCached, getMany8, getMany32, getRate, get16K, get128K, getOldVersion,
 		list500, listCached, listPages, listLabel, listField, listMetadata, listTable, listGzip, listBusy, list4, list16K,
 		listOldVersion,
-		create, create8, create32, createRate, create16K, create128K,
-		update, update16K, update128K, updateStatus, mergePatch, apply, apply20, deleteOne, deleteCollection,
-		watchDelivery, watch10, watch100, watchList, watchResume, watchStorm,
-	}, scaled(), []Scenario{
+		create, create8, create32, createRate, create16K, create128K, createOldVersion,
+		update, update16K, update128K, updateOldVersion, updateStatus, mergePatch, apply, apply5, apply20, conflictStorm,
+		deleteOne, deleteCollection, mix32, mix32At16K,
+		watchDelivery, watch10, watch100, watch1000, watch128K, watchSlow, watchList, watchResume, watchStorm,
+	}, shares(), scaled(), []Scenario{
 		coldStart10K, settleOne, settleMany, resync, installList, installCreate, coldStart,
 	})
 }

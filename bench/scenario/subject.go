@@ -69,6 +69,8 @@ type Subject struct {
 	// size is the least that an answer with one object has, in bytes: what a server adds is more than what it may omit.
 	size              int
 	created, revision atomic.Int64
+	// old is the same arm in the kind's old version, once somebody has asked for it.
+	old *Subject
 }
 
 // NewSubject connects to a prepared arm and fills its namespace with a population, which must be of the size of the
@@ -106,8 +108,38 @@ func (s *Subject) Again(a *arm.Arm) (*Subject, error) {
 	return &Subject{Arm: &same, Client: client, Population: s.Population, size: s.size}, nil
 }
 
-// Close drops the connection.
-func (s *Subject) Close() { s.Client.Close() }
+// inOldVersion is a subject that speaks the old version of the kind with the same API, over a connection of its own.
+func (s *Subject) inOldVersion(ctx context.Context) (*Subject, error) {
+	if s.old != nil {
+		return s.old, nil
+	}
+	same := *s.Arm
+	var err error
+	if same.Kind, err = s.Arm.Kind.InOldVersion(); err != nil {
+		return nil, err
+	}
+	old, err := s.Again(&same)
+	if err != nil {
+		return nil, err
+	}
+	if old.size, err = same.Kind.Size(same.Encoding); err == nil {
+		_, err = old.version(ctx) // which opens the connection
+	}
+	if err != nil {
+		old.Close()
+		return nil, err
+	}
+	s.old = old
+	return old, nil
+}
+
+// Close drops the connections.
+func (s *Subject) Close() {
+	s.Client.Close()
+	if s.old != nil {
+		s.old.Close()
+	}
+}
 
 // api is the client of an arm that is a Kubernetes API: for scenarios that need one.
 func (s *Subject) api() arm.API { return s.Client.(arm.API) }

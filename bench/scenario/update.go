@@ -31,11 +31,13 @@ var (
 	}
 )
 
-// Objects of the population that updates change, that change before watchers, and while nobody watches.
+// Objects of the population that updates change, that change before watchers, and while nobody watches, and that
+// everybody wants to change.
 const (
-	updateFrom = 100
-	watchFrom  = 200
-	resumeFrom = 300
+	updateFrom    = 100
+	watchFrom     = 200
+	resumeFrom    = 300
+	contendedFrom = 400
 )
 
 func startUpdate(ctx context.Context, s *Subject, cell Cell) (load.Op, func() error, error) {

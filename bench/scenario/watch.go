@@ -3,9 +3,6 @@ package scenario
 import (
 	"bytes"
 	"context"
-	"errors"
-	"fmt"
-	"sync"
 	"time"
 
 	"github.com/duet-api/duet/bench/arm"
@@ -35,17 +32,22 @@ var (
 		Title: "Watch delivery to 100 watchers",
 		Why:   "The same for as many watchers as a busy kind has: passing on is most of the work.",
 		Level: Full, Loop: load.Open{Rate: 20, Workers: 16}, Population: Small, Needs: arm.Keep, Length: 2,
-		Start: startWatch(100),
+		Watchers: 100, Start: startWatch(100),
+	}
+	watch1000 = Scenario{
+		Name:  "watch-1000",
+		Title: "Watch delivery to 1,000 watchers",
+		Why: "As many as a kind has that every node watches. One event is a thousand answers, and with a hop two thousand: " +
+			"the last watcher waits for all of them.",
+		Level: Full, Loop: load.Open{Rate: 5, Workers: 16}, Population: Small, Needs: arm.Keep, Length: 4,
+		Watchers: 1000, Takes: 2 * time.Second, Start: startWatch(1000),
 	}
 )
-
-// watchersOnOne connection: a server allows a hundred requests under way on each.
-const watchersOnOne = 50
 
 // startWatch updates objects in front of so many watchers. A single one shares the connection of the updates; more have
 // their own.
 func startWatch(watchers int) func(context.Context, *Subject, Cell) (load.Op, func() error, error) {
-	return func(ctx context.Context, s *Subject, cell Cell) (op load.Op, stop func() error, err error) {
+	return func(ctx context.Context, s *Subject, cell Cell) (load.Op, func() error, error) {
 		cursors, err := members(ctx, s, watchFrom, cell.Workers)
 		if err != nil {
 			return nil, nil, err
@@ -54,53 +56,11 @@ func startWatch(watchers int) func(context.Context, *Subject, Cell) (load.Op, fu
 		if err != nil {
 			return nil, nil, err
 		}
-		ctx, cancel := context.WithCancel(ctx)
-		var ends []<-chan error
-		var connections []arm.Client
-		stop = func() error {
-			cancel()
-			var all []error
-			for _, end := range ends {
-				all = append(all, <-end)
-			}
-			for _, connection := range connections {
-				connection.Close()
-			}
-			return errors.Join(all...)
+		a, err := s.watchedBy(ctx, watchers, from)
+		if err != nil {
+			return nil, nil, err
 		}
-		connection := s.Client
-		events := make([]*arrivals, watchers)
-		for i := range events {
-			if watchers > 1 && i%watchersOnOne == 0 {
-				if connection, err = s.Arm.NewClient(); err != nil {
-					return nil, nil, errors.Join(err, stop())
-				}
-				connections = append(connections, connection)
-			}
-			events[i] = newArrivals()
-			end, err := connection.(arm.Watcher).Watch(ctx, s.Arm.Namespace, from, events[i].add)
-			if err != nil {
-				return nil, nil, errors.Join(err, stop())
-			}
-			ends = append(ends, end)
-		}
-		op = func(ctx context.Context, call load.Call) (last time.Time, err error) {
-			_, written, err := cursors[call.Worker].replace(ctx)
-			if err != nil {
-				return time.Time{}, err
-			}
-			for _, watcher := range events {
-				at, err := watcher.wait(ctx, written)
-				if err != nil {
-					return time.Time{}, err
-				}
-				if at.After(last) {
-					last = at
-				}
-			}
-			return last, nil
-		}
-		return op, stop, nil
+		return a.seeing(cursors), a.leave, nil
 	}
 }
 
@@ -112,55 +72,4 @@ func (s *Subject) version(ctx context.Context) (string, error) {
 	}
 	version, _, err := s.Client.Items(list.Bytes())
 	return version, err
-}
-
-// errNoEvent is a write whose event the watcher never saw.
-var errNoEvent = errors.New("event of a write was not delivered")
-
-// arrivals brings writers and the watcher together. An event often arrives before its writer has read the answer that
-// tells which event to expect, so either side may come first.
-type arrivals struct {
-	mu      sync.Mutex
-	arrived map[arm.Meta]time.Time
-	waiting map[arm.Meta]chan time.Time
-}
-
-func newArrivals() *arrivals {
-	return &arrivals{arrived: map[arm.Meta]time.Time{}, waiting: map[arm.Meta]chan time.Time{}}
-}
-
-// add notes an event.
-func (a *arrivals) add(event arm.Event) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if writer, found := a.waiting[event.Meta]; found {
-		delete(a.waiting, event.Meta)
-		writer <- event.Received
-		return
-	}
-	a.arrived[event.Meta] = event.Received
-}
-
-// wait returns when the event of a write was received.
-func (a *arrivals) wait(ctx context.Context, written arm.Meta) (time.Time, error) {
-	a.mu.Lock()
-	if at, found := a.arrived[written]; found {
-		delete(a.arrived, written)
-		a.mu.Unlock()
-		return at, nil
-	}
-	writer := make(chan time.Time, 1)
-	a.waiting[written] = writer
-	a.mu.Unlock()
-
-	timeout := time.NewTimer(arm.RequestTimeout)
-	defer timeout.Stop()
-	select {
-	case at := <-writer:
-		return at, nil
-	case <-timeout.C:
-		return time.Time{}, fmt.Errorf("%w in %v", errNoEvent, arm.RequestTimeout)
-	case <-ctx.Done():
-		return time.Time{}, ctx.Err()
-	}
 }
