@@ -197,12 +197,38 @@ func (s *Subject) whoServes(ctx context.Context) (string, error) {
 	return detected.Form, err
 }
 
-// openAPIPatience is how long the parts of the cluster's document may take to come together. They take a few seconds.
+// openAPIPatience is how long the parts of the cluster's document may take to come together once each has been looked at.
+// They take a few seconds.
 const openAPIPatience = 15 * time.Second
 
 // openAPIAfterRestart is the cluster's document, for who asks first after all of its parts have come together. Whoever
 // asks before has kube-apiserver keep a good copy, and hides what does not fit until the next restart.
 func (s *Subject) openAPIAfterRestart(ctx context.Context) (*wire.Answer, error) {
+	servers, err := s.servers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	front := servers[0]
+	// How many definitions and registrations each of its controllers has to look at.
+	parts := map[string]int{"crd_openapi_controller": 1}
+	if len(servers) > 1 {
+		parts["open_api_aggregation_controller"] = len(s.Site.Form.Versions(s.Profile))
+	}
+	err = eventually(ctx, "the parts of the cluster's OpenAPI document", func(ctx context.Context) (bool, error) {
+		seen, err := s.scrape(ctx, front)
+		if err != nil {
+			return false, err
+		}
+		for controller, least := range parts {
+			if n, _ := seen.sum("workqueue_work_duration_seconds", labels{"name": controller}); n < float64(least) {
+				return false, nil
+			}
+		}
+		return true, nil
+	})
+	if err != nil {
+		return nil, err
+	}
 	select {
 	case <-time.After(openAPIPatience):
 		return s.get(ctx, "/openapi/v2")

@@ -183,7 +183,9 @@ func registeredFirst(ctx context.Context, s *Subject) (Observation, error) {
 			return false, err
 		}
 		created, err = there.post(ctx, there.path(), fixture.Instance("db"))
-		return err == nil && list.Code != http.StatusNotFound && created.Code != http.StatusNotFound, err
+		// A client tries a list again while the watch cache is being filled (429).
+		return err == nil && list.Code != http.StatusNotFound && list.Code != http.StatusTooManyRequests &&
+			created.Code != http.StatusNotFound, err
 	})
 	if err != nil {
 		return Observation{}, err
