@@ -7,17 +7,20 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 
+	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/tools/pager"
 	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 )
 
 // While no form serves the group, its objects answer 404, and the garbage collector takes 404 for "the owner is gone":
@@ -32,9 +35,9 @@ const (
 	parkedAnnotation = Group + "/parked-owners"
 )
 
-// parkChildren takes the owner references to objects of the group off every object in the cluster, and returns how
+// ParkChildren takes the owner references to objects of the group off every object in the cluster, and returns how
 // many objects had one.
-func (i *Installer) parkChildren(ctx context.Context) (int, error) {
+func (i *Installer) ParkChildren(ctx context.Context) (int, error) {
 	return i.eachOwned(ctx, metav1.ListOptions{}, func(child *metav1.PartialObjectMetadata) (map[string]any, error) {
 		ours := func(o metav1.OwnerReference) bool { return strings.HasPrefix(o.APIVersion, Group+"/") }
 		if !slices.ContainsFunc(child.OwnerReferences, ours) {
@@ -60,17 +63,15 @@ func (i *Installer) parkChildren(ctx context.Context) (int, error) {
 	})
 }
 
-// unparkChildren puts the owner references back whose owners are there, and returns how many objects got one. An object
+// UnparkChildren puts the owner references back whose owners are there, and returns how many objects got one. An owner
+// that a switch has made anew, with another UID, is there as well: its children become those of the new one. An object
 // whose owner has gone meanwhile keeps none: giving it one would be deleting it.
-func (i *Installer) unparkChildren(ctx context.Context) (int, error) {
+func (i *Installer) UnparkChildren(ctx context.Context) (int, error) {
 	instances, err := i.instances(ctx)
 	if err != nil {
 		return 0, err
 	}
-	present := sets.New[types.UID]()
-	for _, instance := range instances {
-		present.Insert(instance.UID)
-	}
+	there := heirs(instances)
 	return i.eachOwned(ctx, metav1.ListOptions{LabelSelector: parkedLabel}, func(child *metav1.PartialObjectMetadata) (map[string]any, error) {
 		text, ok := child.Annotations[parkedAnnotation]
 		if !ok {
@@ -80,20 +81,51 @@ func (i *Installer) unparkChildren(ctx context.Context) (int, error) {
 		if err := json.Unmarshal([]byte(text), &parked); err != nil {
 			return nil, fmt.Errorf("annotation %s does not hold owner references: %w", parkedAnnotation, err)
 		}
-		owners := slices.Clone(child.OwnerReferences)
-		for _, owner := range parked {
-			known := slices.ContainsFunc(owners, func(o metav1.OwnerReference) bool { return o.UID == owner.UID })
-			if present.Has(owner.UID) && !known {
-				owners = append(owners, owner)
-			}
-		}
 		return map[string]any{
-			"ownerReferences": owners,
+			"ownerReferences": adopted(child, parked, there),
 			"labels":          map[string]any{parkedLabel: nil},
 			"annotations":     map[string]any{parkedAnnotation: nil},
 		}, nil
 	})
 }
+
+// identity of an owner, as its children know it.
+type identity struct {
+	namespace, name string
+	uid             types.UID
+}
+
+// heirs are the UIDs that owners have now, by every identity that their children may know them by. The name belongs to
+// it, so that nobody can claim another one's children by an annotation.
+func heirs(instances []metav1.PartialObjectMetadata) map[identity]types.UID {
+	found := map[identity]types.UID{}
+	for _, instance := range instances {
+		known := identity{instance.Namespace, instance.Name, instance.UID}
+		found[known] = instance.UID
+		if previous := instance.Annotations[v1.AnnotationPreviousUID]; previous != "" {
+			known.uid = types.UID(previous)
+			found[known] = instance.UID
+		}
+	}
+	return found
+}
+
+// adopted are the owners of a child with those that were parked, as far as they are there.
+func adopted(child *metav1.PartialObjectMetadata, parked []metav1.OwnerReference, there map[identity]types.UID) []metav1.OwnerReference {
+	owners := slices.Clone(child.OwnerReferences)
+	for _, owner := range parked {
+		uid, present := there[identity{child.Namespace, owner.Name, owner.UID}]
+		owner.UID = uid
+		known := slices.ContainsFunc(owners, func(o metav1.OwnerReference) bool { return o.UID == uid })
+		if present && !known {
+			owners = append(owners, owner)
+		}
+	}
+	return owners
+}
+
+// changers is how many objects are changed at a time.
+const changers = 16
 
 // eachOwned asks for a change of the metadata of every object in the cluster that could have an owner, and merges what
 // it gets. It returns how many objects were changed.
@@ -103,9 +135,11 @@ func (i *Installer) eachOwned(ctx context.Context, options metav1.ListOptions,
 	if err != nil {
 		return 0, err
 	}
-	changed := 0
+	var changed atomic.Int64
 	for _, resource := range resources {
 		of := i.metadata.Resource(resource)
+		changes, ctx := errgroup.WithContext(ctx)
+		changes.SetLimit(changers)
 		err := pager.New(func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 			return of.List(ctx, options)
 		}).EachListItem(ctx, options, func(item runtime.Object) error {
@@ -114,16 +148,19 @@ func (i *Installer) eachOwned(ctx context.Context, options metav1.ListOptions,
 			if err != nil || merge == nil {
 				return err
 			}
-			changed++
-			return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
-				return mergeMetadata(ctx, of.Namespace(child.Namespace), child.Name, change)
+			changes.Go(func() error {
+				changed.Add(1)
+				return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+					return mergeMetadata(ctx, of.Namespace(child.Namespace), child.Name, change)
+				})
 			})
+			return nil
 		})
-		if err != nil {
-			return changed, fmt.Errorf("could not change the owners of %s: %w", resource.GroupResource(), err)
+		if err = errors.Join(err, changes.Wait()); err != nil {
+			return int(changed.Load()), fmt.Errorf("could not change the owners of %s: %w", resource.GroupResource(), err)
 		}
 	}
-	return changed, nil
+	return int(changed.Load()), nil
 }
 
 // mergeMetadata changes an object as it is now, or not at all.

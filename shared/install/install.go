@@ -101,7 +101,7 @@ func (i *Installer) Install(ctx context.Context, formName, profileFlag string) e
 			return err
 		}
 	}
-	if restored, err := i.unparkChildren(ctx); err != nil {
+	if restored, err := i.UnparkChildren(ctx); err != nil {
 		return err
 	} else if restored > 0 {
 		i.Progress("gave %d children back to their owners", restored)

@@ -44,6 +44,13 @@ type SwitchState struct {
 	Rollback bool `json:"rollback,omitempty"`
 	// Raised is the revision after which the storage of the other form begins, where objects were copied.
 	Raised int64 `json:"raised,omitempty"`
+	// Export is the file that the objects were written to, where they are made anew through the API.
+	Export string `json:"export,omitempty"`
+	// Deleting are the objects, as namespace/name, whose deletion had begun, and has to be begun again once they are made
+	// anew.
+	Deleting []string `json:"deleting,omitempty"`
+	// Settled: what was made anew has its children, and must not be made to look as before once more.
+	Settled bool `json:"settled,omitempty"`
 	// Since is when the phase or the step began.
 	Since metav1.Time `json:"since"`
 }

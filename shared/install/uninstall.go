@@ -75,7 +75,7 @@ func (i *Installer) Uninstall(ctx context.Context, deleteData bool) (Uninstalled
 	}
 	if !deleteData {
 		i.Progress("parking the children of %d objects", objects)
-		children, err := i.parkChildren(ctx)
+		children, err := i.ParkChildren(ctx)
 		if err != nil {
 			return result, err
 		}
