@@ -25,6 +25,17 @@ func (m *move) bring(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := m.beside(ctx); err != nil || m.strategy() != API {
+		return err
+	}
+	if err := m.importable(ctx); err != nil {
+		return err
+	}
+	return m.remake(ctx)
+}
+
+// beside starts the other form beside the one that serves.
+func (m *move) beside(ctx context.Context) error {
 	if err := m.installer.Prepare(ctx, m.to.plan); err != nil {
 		return err
 	}
@@ -40,13 +51,17 @@ func (m *move) bring(ctx context.Context) error {
 	return m.ready(ctx)
 }
 
-// bringDefinition makes the CustomResourceDefinition if it is not there, serving nothing. It has to be established for
-// some seconds before it serves well: kube-apiserver delays what is created in one that is new.
+// bringDefinition makes the CustomResourceDefinition if it is not there, serving nothing. Through the API
+// it is put there in any case, so that objects can be imported. It has to be established for some seconds before it serves well: kube-apiserver delays what is created in one that is new.
 func (m *move) bringDefinition(ctx context.Context, definition *unstructured.Unstructured) error {
 	stored := definition.DeepCopy()
 	err := m.installer.Client().Get(ctx, client.ObjectKeyFromObject(definition), stored)
-	if apierrors.IsNotFound(err) {
-		err = m.installer.ParkObjects(ctx, m.to.form.Park(m.to.plan))
+	if apierrors.IsNotFound(err) || m.strategy() == API && err == nil {
+		var waiting []*unstructured.Unstructured
+		if waiting, err = m.waiting(); err != nil {
+			return err
+		}
+		err = m.installer.ParkObjects(ctx, waiting)
 	}
 	if err != nil {
 		return err
@@ -127,6 +142,11 @@ func (m *move) ready(ctx context.Context) error {
 
 // unprepare takes away what was brought.
 func (m *move) unprepare(ctx context.Context) error {
+	if m.strategy() == API { // Nobody may delete the children before they have their owners.
+		if err := m.adopt(ctx); err != nil {
+			return err
+		}
+	}
 	if len(m.to.definitions()) > 0 {
 		if err := m.installer.ParkObjects(ctx, m.to.form.Park(m.to.plan)); err != nil {
 			return err
@@ -136,5 +156,8 @@ func (m *move) unprepare(ctx context.Context) error {
 		return err
 	}
 	m.check("what was prepared for %s is gone; %s serves", m.to.form.Name(), m.from.form.Name())
-	return m.lowerFences(ctx)
+	if err := m.lowerFences(ctx); err != nil || m.strategy() != API {
+		return err
+	}
+	return m.installer.StartController(ctx)
 }

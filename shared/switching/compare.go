@@ -25,13 +25,18 @@ func list(ctx context.Context, config *rest.Config, at string) (map[string]*unst
 	if err != nil {
 		return nil, "", err
 	}
+	return listAll(ctx, objects.Resource(install.Resource), at)
+}
+
+// listAll does so with the access that there is.
+func listAll(ctx context.Context, objects dynamic.ResourceInterface, at string) (map[string]*unstructured.Unstructured, string, error) {
 	found := map[string]*unstructured.Unstructured{}
 	options := metav1.ListOptions{Limit: pageSize}
 	if at != "" {
 		options.ResourceVersion, options.ResourceVersionMatch = at, metav1.ResourceVersionMatchExact
 	}
 	for {
-		page, err := objects.Resource(install.Resource).List(ctx, options)
+		page, err := objects.List(ctx, options)
 		if err != nil {
 			return nil, "", fmt.Errorf("could not list all objects: %w", err)
 		}

@@ -20,6 +20,8 @@ const (
 	goOn
 	// undo a switch that is under way, whose other form has not served yet.
 	undo
+	// finish the switch that is under way, and then take it back: it is at a point that has no other way back.
+	finish
 )
 
 // situation is what a decision is made on.
@@ -91,6 +93,10 @@ func decideUnderWay(last install.SwitchState, flipped bool, options Options) (in
 	if before(Step(last.Step), Park) && !flipped {
 		return undo, last, nil
 	}
+	// Objects that are made anew, and their children, have one owner again only when the switch is done.
+	if Strategy(last.Strategy) == API {
+		return finish, last, nil
+	}
 	return goOn, install.SwitchState{
 		Phase: install.Switching, From: last.To, To: last.From, Strategy: last.Strategy, Step: string(Fence), Rollback: true,
 		Since: metav1.Now(),
@@ -127,10 +133,6 @@ func choose(forms install.Forms, from, to install.SwitchSide, strategy Strategy)
 		if _, err := install.ProfileOf(target, to.Profile); err != nil {
 			return "", "", refuse("%s", err)
 		}
-	}
-	if strategy == API {
-		return "", "", refuse("strategy %s is not possible with this version of Duet: %s and %s need access to etcd, and keep every UID",
-			API, Shared, Dedicated)
 	}
 	stored := source.Storage(from.Profile)
 	for _, profile := range target.Profiles() {

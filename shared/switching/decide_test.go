@@ -49,6 +49,11 @@ func underWay(step Step) *install.SwitchState {
 	return &install.SwitchState{Phase: install.Switching, From: crd, To: shared, Strategy: string(Shared), Step: string(step)}
 }
 
+// anew is a switch through the API at a step.
+func anew(step Step) *install.SwitchState {
+	return &install.SwitchState{Phase: install.Switching, From: crd, To: dedicated, Strategy: string(API), Step: string(step)}
+}
+
 func done(from, to install.SwitchSide, strategy Strategy) *install.SwitchState {
 	return &install.SwitchState{Phase: install.Switched, From: from, To: to, Strategy: string(strategy)}
 }
@@ -103,7 +108,28 @@ func TestDecide(t *testing.T) {
 			options: Options{To: install.Aggregated, Strategy: Shared, Profile: "dedicated-etcd"}, refused: "use strategy dedicated",
 		},
 		"through the API": {
-			now: situation{serving: crd}, options: Options{To: install.Aggregated, Strategy: API}, refused: "not possible",
+			now: situation{serving: crd}, options: Options{To: install.Aggregated, Strategy: API}, want: begin,
+			state: install.SwitchState{Phase: install.Switching, From: crd, To: dedicated, Strategy: string(API),
+				Step: string(Preflight)},
+		},
+		"through the API, and back": {
+			now: situation{serving: dedicated}, options: Options{To: install.CRD, Strategy: API}, want: begin,
+			state: install.SwitchState{Phase: install.Switching, From: dedicated, To: crd, Strategy: string(API),
+				Step: string(Preflight)},
+		},
+		"through the API, where storage is shared": {
+			now: situation{serving: shared}, options: Options{To: install.CRD, Strategy: API}, refused: "use strategy shared",
+		},
+		"back through the API before the flip": {
+			now: situation{serving: crd, last: anew(Flip)}, options: Options{Rollback: true}, want: undo, state: *anew(Flip),
+		},
+		"back through the API in the middle of the flip": {
+			now: situation{serving: crd, last: anew(Flip), flipped: true}, options: Options{Rollback: true}, want: finish,
+			state: *anew(Flip),
+		},
+		"back through the API after the flip": {
+			now: situation{serving: dedicated, last: anew(Park), flipped: true}, options: Options{Rollback: true}, want: finish,
+			state: *anew(Park),
 		},
 		"a profile that there is not": {
 			now: situation{serving: crd}, options: Options{To: install.Aggregated, Profile: "fast"}, refused: "shared-etcd",

@@ -3,6 +3,7 @@ package switching
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,7 +14,7 @@ import (
 	"github.com/duet-api/duet/shared/install"
 )
 
-// This is what strategy dedicated does more: refuse writes, copy, and see to it that the copy is newer than anything that
+// What follows is what strategy dedicated does more: refuse writes, copy, and see to it that the copy is newer than anything that
 // the old form has ever said.
 
 // headroom is how many revisions the old storage may go on by, from the copy to the flip: other resources are in it too.
@@ -22,19 +23,26 @@ const headroom = 5000
 // farthest is how many revisions are made up for, one write each. More would take minutes in which writes are refused.
 const farthest = 1_000_000
 
-// writesFence refuses every write of an object of the API, the subresources included.
-func writesFence() []*unstructured.Unstructured {
+// writesFence refuses every write of an object of the API, the subresources included. Through the API objects can only be
+// copied by a user who is let through.
+func (m *move) writesFence() []*unstructured.Unstructured {
+	var conditions []any
+	if m.strategy() == API {
+		conditions = []any{map[string]any{
+			"name": "not-the-importer", "expression": fmt.Sprintf("request.userInfo.username != '%s'", importer),
+		}}
+	}
 	return policy(writesPolicy,
 		map[string]any{
 			"apiGroups": []any{install.Group}, "apiVersions": []any{"*"}, "operations": []any{"CREATE", "UPDATE", "DELETE", "CONNECT"},
 			"resources": []any{install.Resource.Resource, install.Resource.Resource + "/*"},
 		},
-		nil, "false", "a switch between the forms of MySQLInstance copies the objects: try again in some seconds")
+		conditions, "false", "a switch between the forms of MySQLInstance copies the objects: try again in some seconds")
 }
 
 // holdWrites refuses writes, and returns once a write is refused and none that was let in before is still under way.
 func (m *move) holdWrites(ctx context.Context) error {
-	if err := m.installer.Apply(ctx, writesFence()); err != nil {
+	if err := m.installer.Apply(ctx, m.writesFence()); err != nil {
 		return err
 	}
 	if err := until(ctx, "writes to be refused", fenceInterval, func(ctx context.Context) error {
@@ -42,28 +50,48 @@ func (m *move) holdWrites(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	source, err := openStore(m.from.plan.Etcd)
-	if err != nil {
-		return err
+	look := m.lookThroughAPI
+	if m.strategy() == Dedicated {
+		source, err := openStore(m.from.plan.Etcd)
+		if err != nil {
+			return err
+		}
+		defer source.close()
+		look = func(ctx context.Context) (string, error) {
+			stored, err := source.read(ctx)
+			return fmt.Sprint(stored.digest(), stored.changed), err
+		}
 	}
-	defer source.close()
 	return until(ctx, "the last writes to end", fenceInterval, func(ctx context.Context) error {
-		before, err := source.read(ctx)
+		before, err := look(ctx)
 		if err != nil {
 			return err
 		}
 		if err := pause(ctx, time.Second); err != nil {
 			return err
 		}
-		after, err := source.read(ctx)
+		after, err := look(ctx)
 		if err != nil {
 			return err
 		}
-		if before.digest() != after.digest() || before.changed != after.changed {
+		if before != after {
 			return fmt.Errorf("objects still change")
 		}
 		return nil
 	})
+}
+
+// lookThroughAPI returns what is another text once anything was written.
+func (m *move) lookThroughAPI(ctx context.Context) (string, error) {
+	objects, _, err := list(ctx, m.installer.Env.Config(), "")
+	if err != nil {
+		return "", err
+	}
+	var text strings.Builder
+	for _, key := range sortedKeys(objects) {
+		fmt.Fprintln(&text, key, objects[key].GetUID(), objects[key].GetResourceVersion())
+	}
+	return text.String(), nil
 }
 
 // tryWrite tries a write without doing it.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -19,6 +20,7 @@ import (
 const (
 	childrenPolicy = "duet-switch-children"
 	writesPolicy   = "duet-switch-writes"
+	ownersPolicy   = "duet-switch-owners"
 )
 
 // collector is who the garbage collector is, where controllers have service accounts, as they should.
@@ -79,19 +81,31 @@ func canary() *unstructured.Unstructured {
 
 // fence keeps away what could do harm while two forms are there.
 func (m *move) fence(ctx context.Context) error {
+	if m.strategy() == API {
+		if err := m.ahead(ctx); err != nil {
+			return err
+		}
+	}
 	if err := m.holdChildren(ctx); err != nil {
 		return err
 	}
 	m.check("the garbage collector may not delete what an instance owns (policy %s)", childrenPolicy)
-	if len(m.to.definitions()) > 0 {
+	if len(m.to.definitions()) > 0 && m.strategy() != API {
 		if err := m.rewrite(ctx); err != nil {
 			return err
 		}
 	}
-	if m.strategy() == Dedicated {
+	switch m.strategy() {
+	case Dedicated:
 		if err := m.raiseEarly(ctx); err != nil {
 			return err
 		}
+	case API:
+		if err := m.holdOwners(ctx); err != nil {
+			return err
+		}
+	}
+	if m.strategy() != Shared {
 		if err := m.holdWrites(ctx); err != nil {
 			return err
 		}
@@ -113,6 +127,58 @@ func (m *move) holdChildren(ctx context.Context) error {
 	return until(ctx, "the garbage collector to be held", fenceInterval, func(ctx context.Context) error {
 		return refusedBy(childrenPolicy, asCollector.Delete(ctx, canary(), client.DryRunAll))
 	})
+}
+
+// ownersFence has nothing become the child of an instance that is about to be another: the child would name a UID that
+// nobody has, and be taken for one whose owner is gone.
+func ownersFence() []*unstructured.Unstructured {
+	ours := fmt.Sprintf("o.apiVersion.startsWith('%s/')", install.Group)
+	owners := "object.?metadata.?ownerReferences.orValue([])"
+	return policy(ownersPolicy,
+		map[string]any{
+			"apiGroups": []any{"*"}, "apiVersions": []any{"*"}, "operations": []any{"CREATE", "UPDATE"}, "resources": []any{"*"},
+		},
+		[]any{map[string]any{"name": "has-an-instance-as-owner", "expression": fmt.Sprintf("%s.exists(o, %s)", owners, ours)}},
+		fmt.Sprintf("%s.filter(o, %s).all(o, oldObject != null && "+
+			"oldObject.?metadata.?ownerReferences.orValue([]).exists(p, p.uid == o.uid))", owners, ours),
+		"a switch between the forms of MySQLInstance makes them anew: nothing may become a child of one until it is over")
+}
+
+// holdOwners stops the controller, which would give children back to the owners that they have now, and has nobody else
+// do so.
+func (m *move) holdOwners(ctx context.Context) error {
+	if err := m.installer.StopController(ctx); err != nil {
+		return err
+	}
+	if err := m.installer.Apply(ctx, ownersFence()); err != nil {
+		return err
+	}
+	if err := until(ctx, "owners to be held", fenceInterval, func(ctx context.Context) error {
+		return refusedBy(ownersPolicy, m.tryOwner(ctx))
+	}); err != nil {
+		return err
+	}
+	m.check("the controller stands still, and nothing becomes a child of an instance (policy %s)", ownersPolicy)
+	return nil
+}
+
+// releaseOwners lets everything become a child again, and returns once it can.
+func (m *move) releaseOwners(ctx context.Context) error {
+	if err := m.installer.RemoveObjects(ctx, ownersFence()); err != nil {
+		return err
+	}
+	return until(ctx, "owners to be free", fenceInterval, m.tryOwner)
+}
+
+// tryOwner tries to make a child of an instance without doing it.
+func (m *move) tryOwner(ctx context.Context) error {
+	child := canary()
+	child.SetName(child.GetName() + "-child")
+	child.SetOwnerReferences([]metav1.OwnerReference{{
+		APIVersion: install.Resource.GroupVersion().String(), Kind: canaryInstance().GetKind(),
+		Name: canaryInstance().GetName(), UID: "no-uid",
+	}})
+	return m.installer.Client().Create(ctx, child, client.DryRunAll)
 }
 
 // refusedBy is nil when a policy refused a request.
@@ -147,7 +213,7 @@ func (m *move) holdDefinition(ctx context.Context) error {
 
 // lowerFences lets everybody go on.
 func (m *move) lowerFences(ctx context.Context) error {
-	fences := slices.Concat(childrenHold(), []*unstructured.Unstructured{canary()}, writesFence())
+	fences := slices.Concat(childrenHold(), []*unstructured.Unstructured{canary()}, ownersFence(), m.writesFence())
 	if err := m.installer.RemoveObjects(ctx, fences); err != nil {
 		return err
 	}
@@ -159,8 +225,8 @@ func (m *move) lowerFences(ctx context.Context) error {
 
 // serving is the side that serves when the switch, or what is left of it, is over.
 func (m *move) serving() side {
-	if m.result.Rollback && !m.state.Rollback {
-		return m.from // It was undone before it served.
+	if m.undone {
+		return m.from
 	}
 	return m.to
 }

@@ -24,8 +24,13 @@ const warmUp = time.Second
 // flip has the other form answer, one version after the other, the storage version last: the first one warms the caches
 // of the new server up, and has fewer users.
 func (m *move) flip(ctx context.Context) error {
-	if m.strategy() == Dedicated {
+	switch m.strategy() {
+	case Dedicated:
 		if err := m.newer(ctx); err != nil {
+			return err
+		}
+	case API:
+		if err := m.upToDate(ctx); err != nil {
 			return err
 		}
 	}

@@ -24,7 +24,12 @@ func (m *move) park(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := m.installer.RemoveObjects(ctx, writesFence()); err != nil {
+	if m.strategy() == API {
+		if err := m.settle(ctx); err != nil {
+			return err
+		}
+	}
+	if err := m.installer.RemoveObjects(ctx, m.writesFence()); err != nil {
 		return err
 	}
 	if err := m.dismiss(ctx, m.from); err != nil {
@@ -34,6 +39,11 @@ func (m *move) park(ctx context.Context) error {
 		return err
 	}
 	m.check("the fences are lowered")
+	if m.strategy() == API {
+		if err := m.installer.StartController(ctx); err != nil {
+			return err
+		}
+	}
 	return m.installer.WriteRecord(ctx, m.to.form, m.to.profile)
 }
 

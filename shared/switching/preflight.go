@@ -21,10 +21,11 @@ import (
 // preflight finds every reason not to begin, and changes nothing.
 func (m *move) preflight(ctx context.Context) error {
 	var reasons []string
-	for _, look := range []func(context.Context) ([]string, error){
-		m.lookAtVersions, m.lookAtGroup, m.lookAtAnswers, m.lookAtStorage, m.lookAtEncryption, m.lookAtEncoding,
-		m.lookAtObjects,
-	} {
+	looks := []func(context.Context) ([]string, error){m.lookAtVersions, m.lookAtGroup, m.lookAtAnswers}
+	if m.strategy() != API { // which does not reach any storage
+		looks = append(looks, m.lookAtStorage, m.lookAtEncryption, m.lookAtEncoding)
+	}
+	for _, look := range append(looks, m.lookAtObjects) {
 		found, err := look(ctx)
 		if err != nil {
 			return err
@@ -90,7 +91,7 @@ func (m *move) lookAtGroup(ctx context.Context) ([]string, error) {
 		group, _, _ := unstructured.NestedString(registration.Object, "spec", "group")
 		service, _, _ := unstructured.NestedString(registration.Object, "spec", "service", "namespace")
 		switch {
-		case group != install.Group:
+		case group != install.Group, versionOf(&registration) == importVersion && m.strategy() == API:
 		case !slices.Contains(m.from.versions(), versionOf(&registration)):
 			reasons = append(reasons, fmt.Sprintf("APIService %s is in the same group, and not Duet's: remove it first",
 				registration.GetName()))
@@ -231,14 +232,23 @@ func (m *move) lookAtObjects(ctx context.Context) ([]string, error) {
 
 // intentions are what a switch would do, in its order.
 func (m *move) intentions() []string {
-	steps := []string{
-		"would hold the garbage collector, and who deletes the CustomResourceDefinition",
-	}
-	if m.strategy() == Dedicated {
-		steps = append(steps, "would refuse every write from here until the old form is parked, and copy the objects")
+	start := fmt.Sprintf("would start %s beside %s", m.to.form.Name(), m.from.form.Name())
+	hold := "would hold the garbage collector, and who deletes the CustomResourceDefinition"
+	steps := []string{hold, start}
+	switch m.strategy() {
+	case Dedicated:
+		steps = []string{hold, "would refuse every write from here until the old form is parked, and copy the objects", start}
+	case API:
+		steps = []string{
+			start,
+			fmt.Sprintf("would have %s say of each of %d objects whether it would take it (a strict dry run), and give up if one is refused",
+				m.to.form.Name(), m.result.Objects),
+			hold + ", and stop the controller",
+			"would refuse every write from here until the old form is parked",
+			"would write every object to a file, take the children from their owners, and make the objects anew, with new UIDs",
+		}
 	}
 	return append(steps,
-		fmt.Sprintf("would start %s beside %s", m.to.form.Name(), m.from.form.Name()),
 		"would compare every object as both have it",
 		fmt.Sprintf("would have %s answer %s", m.to.form.Name(), strings.Join(m.from.versions(), " and ")),
 		fmt.Sprintf("would take %s out of service, and look at the result", m.from.form.Name()),

@@ -48,6 +48,9 @@ func (s *Switcher) Run(ctx context.Context, options Options) (*Result, error) {
 		return nil, err
 	}
 	m.result.DryRun = options.DryRun
+	if what == finish {
+		return s.finish(ctx, m, options)
+	}
 	switch {
 	case what == undo && options.DryRun:
 		return m.result, m.step(ctx, Preflight, func(context.Context) error {
@@ -60,6 +63,21 @@ func (s *Switcher) Run(ctx context.Context, options Options) (*Result, error) {
 		return m.result, m.rehearse(ctx)
 	}
 	return m.result, m.run(ctx, options.Until)
+}
+
+// finish ends a switch and takes it back.
+func (s *Switcher) finish(ctx context.Context, m *move, options Options) (*Result, error) {
+	if options.DryRun {
+		return m.result, m.step(ctx, Preflight, func(context.Context) error {
+			m.check("the switch to %s would be ended, and then be taken back", m.state.To.Form)
+			return nil
+		})
+	}
+	s.progress("the switch to %s has objects in both forms: it is ended first, and then taken back", m.state.To.Form)
+	if err := m.run(ctx, ""); err != nil {
+		return m.result, err
+	}
+	return s.Run(ctx, options)
 }
 
 // look reads what a decision needs.
@@ -153,6 +171,8 @@ type move struct {
 	state    install.SwitchState
 	result   *Result
 	checks   []string
+	// undone: the other form was taken away before it served.
+	undone bool
 }
 
 func (s *Switcher) move(ctx context.Context, state install.SwitchState) (*move, error) {
@@ -240,7 +260,11 @@ func (m *move) run(ctx context.Context, until Step) error {
 				return err
 			}
 		}
-		if err := m.step(ctx, each.step, each.do); err != nil {
+		err := m.step(ctx, each.step, each.do)
+		if refused := (*RefusedError)(nil); errors.As(err, &refused) && each.step != Preflight {
+			return m.withdraw(ctx, refused)
+		}
+		if err != nil {
 			return err
 		}
 		if each.step == until && each.step != Confirm {
@@ -268,9 +292,21 @@ func (m *move) stand(ctx context.Context, step Step, phase install.Phase) error 
 	return m.installer.WriteSwitch(ctx, m.state)
 }
 
+// withdraw puts everything back after a refusal that only the other form itself could say, beside the one that serves.
+func (m *move) withdraw(ctx context.Context, refused *RefusedError) error {
+	m.undone = true
+	if err := m.unprepare(ctx); err != nil {
+		return fmt.Errorf("%v; what was prepared could not be taken away: %w", refused, err)
+	}
+	if err := m.stand(ctx, "", install.TakenBack); err != nil {
+		return err
+	}
+	return refused
+}
+
 // undo takes away what was prepared for a form that has not served.
 func (m *move) undo(ctx context.Context) error {
-	m.result.Rollback = true
+	m.result.Rollback, m.undone = true, true
 	if err := m.step(ctx, Park, m.unprepare); err != nil {
 		return err
 	}

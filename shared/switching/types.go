@@ -17,8 +17,8 @@ const (
 	Shared Strategy = "shared"
 	// Dedicated: the aggregated form has an etcd of its own. Writes are refused while the objects are copied.
 	Dedicated Strategy = "dedicated"
-	// API: nobody can reach the storage, and the objects would have to be created again, with new UIDs. It has a name so that
-	// who asks for it is told: it is refused.
+	// API: nobody can reach the storage of kube-apiserver, and the objects are made anew through the API, with new UIDs. Writes
+	// are refused meanwhile.
 	API Strategy = "api"
 )
 
@@ -55,7 +55,7 @@ func Steps() []Step { return []Step{Preflight, Fence, Import, Verify, Flip, Park
 func Purpose(step Step) string {
 	return map[Step]string{
 		Preflight: "find every reason not to begin; changes nothing",
-		Fence:     "hold the garbage collector, and writes if objects are copied",
+		Fence:     "hold the garbage collector, and writes if objects are copied or made anew",
 		Import:    "start the other form beside the one that serves, and give it the objects",
 		Verify:    "compare every object as both have it",
 		Flip:      "have the other form answer, one version after the other",
@@ -98,6 +98,18 @@ type Result struct {
 	Steps []StepResult `json:"steps"`
 	// Windows that canaries saw during this run.
 	Windows Windows `json:"windows"`
+	// Moved says what was made anew, with strategy api.
+	Moved *Moved `json:"moved,omitempty"`
+}
+
+// Moved is what a run made anew through the API.
+type Moved struct {
+	// Objects that were made anew, and Children that were given to them.
+	Objects  int `json:"objects"`
+	Children int `json:"children"`
+	// Export is the file that has the objects as they were, and SHA256 its digest. The file is never deleted.
+	Export string `json:"export"`
+	SHA256 string `json:"sha256,omitempty"`
 }
 
 // StepResult is one step that was done.

@@ -11,6 +11,9 @@ import (
 
 // verify compares every object as the old form has it with what the other form will answer.
 func (m *move) verify(ctx context.Context) error {
+	if m.strategy() == API {
+		return m.compareMoved(ctx)
+	}
 	if len(m.to.registrations()) == 0 {
 		return m.verifyDefinition(ctx)
 	}

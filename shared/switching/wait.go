@@ -13,8 +13,14 @@ const waitTimeout = 2 * time.Minute
 
 // until tries until a try succeeds, or says what the last one said.
 func until(ctx context.Context, what string, every time.Duration, try func(context.Context) error) error {
+	return untilWithin(ctx, waitTimeout, what, every, try)
+}
+
+// untilWithin does so with another limit.
+func untilWithin(ctx context.Context, limit time.Duration, what string, every time.Duration,
+	try func(context.Context) error) error {
 	var last error
-	err := wait.PollUntilContextTimeout(ctx, every, waitTimeout, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(ctx, every, limit, true, func(ctx context.Context) (bool, error) {
 		if err := try(ctx); err != nil {
 			if ctx.Err() == nil || last == nil {
 				last = err
