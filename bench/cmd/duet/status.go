@@ -102,6 +102,10 @@ func switchLine(state *install.SwitchState) string {
 		return fmt.Sprintf("from %s to %s (%s) under way since %s, at step %s: duet switch goes on with it or takes it back",
 			state.From.Form, state.To.Form, state.Strategy, state.Since.Format(time.RFC3339), state.Step)
 	}
-	return fmt.Sprintf("from %s to %s (%s) done at %s", state.From.Form, state.To.Form, state.Strategy,
+	line := fmt.Sprintf("from %s to %s (%s) done at %s", state.From.Form, state.To.Form, state.Strategy,
 		state.Since.Format(time.RFC3339))
+	if state.Export != "" {
+		line += "; the objects as they were are kept in " + state.Export
+	}
+	return line
 }

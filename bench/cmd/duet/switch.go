@@ -24,7 +24,7 @@ func newSwitchCommand(streams genericiooptions.IOStreams) *cobra.Command {
 		GroupID: groupInstallation,
 		Short:   "Have the other form serve, while the API is in use",
 		Long: `Have the other form serve MySQLInstance, while clients and the controller go on. Names, UIDs, generations and owner
-references stay as they are, and nothing that an instance owns is touched.
+references stay as they are, and nothing that an instance owns is touched. With strategy api, instances get new UIDs.
 
 A switch is done in steps:
 ` + describeSteps() + `
@@ -34,7 +34,8 @@ command again and it goes on; --rollback goes back instead, from any step, and a
 Strategies, the best that is possible unless one is given:
   shared      both forms use the same keys in the same etcd: nothing is copied, no request is refused
   dedicated   the aggregated form has an etcd of its own: writes are refused while objects are copied
-  api         storage cannot be reached, and objects would get new UIDs: this version of Duet refuses it
+  api         nobody reaches the storage of kube-apiserver: every object is written to a file and made anew through the API,
+              while writes are refused; it has a new UID, creationTimestamp and generation then, and its children
 
 The exit code is 0 when the form serves, 4 when the switch is refused, and 1 when it was begun and did not come to its
 end.`,
@@ -44,6 +45,9 @@ end.`,
   # There, and back
   duet switch --to aggregated
   duet switch --rollback
+
+  # Without access to any storage but the server's own
+  duet switch --to aggregated --strategy api
 
   # In two parts: everything but the flip, and then the rest
   duet switch --to crd --until verify
@@ -166,5 +170,10 @@ func switchVerdict(result *switching.Result) string {
 		fmt.Sprintf("writes refused for %s, of %d tried", windows.WriteRefused.Duration, windows.Writes),
 		fmt.Sprintf("reads refused for %s, of %d tried", windows.ReadRefused.Duration, windows.Reads),
 		fmt.Sprintf("an open watch had to be opened again %d times", windows.WatchRestarts))
+	if moved := result.Moved; moved != nil && moved.Export != "" {
+		lines = append(lines,
+			fmt.Sprintf("%d objects were made anew, with new UIDs, and %d children were given to them", moved.Objects, moved.Children),
+			fmt.Sprintf("the objects as they were are kept in %s", moved.Export))
+	}
 	return strings.Join(lines, "\n")
 }

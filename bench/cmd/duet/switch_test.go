@@ -28,6 +28,13 @@ func TestPrintSwitch(t *testing.T) {
 			want: []string{"preflight   1s     one", "two", "aggregated serves, with profile shared-etcd (strategy shared)",
 				"writes refused for 40ms, of 7 tried", "opened again 2 times"},
 		},
+		"one through the API": {
+			result: switching.Result{From: "crd", To: "aggregated", Profile: "dedicated-etcd", Strategy: switching.API, Finished: true,
+				Steps: []switching.StepResult{{Name: switching.Park}, {Name: switching.Confirm}},
+				Moved: &switching.Moved{Objects: 3, Children: 21, Export: "/dir/switch/x-crd.jsonl"},
+			},
+			want: []string{"3 objects were made anew, with new UIDs, and 21 children", "kept in /dir/switch/x-crd.jsonl"},
+		},
 		"a part of one": {
 			result: switching.Result{From: "crd", To: "aggregated", Strategy: switching.Shared},
 			want:   []string{"from crd to aggregated is not done yet"},
