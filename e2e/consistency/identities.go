@@ -93,6 +93,20 @@ func (c *checker) changed(before, after *Change) {
 	}
 }
 
+// deletedAnew checks that an object whose deletion had begun when it was made anew is deleted after all.
+func (c *checker) deletedAnew(before, after *Change) {
+	if !before.State.Deleting || after.State.Deleting {
+		return
+	}
+	object := after.State.Object
+	for i := c.timeline.byRevision[after.Revision]; i != none; i = c.timeline.next(object, i) {
+		if change := c.timeline.changes[i]; change.Deleted || change.State.Deleting {
+			return
+		}
+	}
+	c.accuse("S2", object, after.Received, "its deletion had begun, and was forgotten by the move", before, after)
+}
+
 // moved checks a copy of an object in another store.
 func (c *checker) moved(before, after *Change) {
 	want, got := before.State, after.State
@@ -100,6 +114,8 @@ func (c *checker) moved(before, after *Change) {
 		// A move through the API: the server gives the UID, the time and the generation, and status comes later.
 		got.UID, got.CreatedAt, got.Generation = want.UID, want.CreatedAt, want.Generation
 		got.Status, got.StatusToken, got.Owners = want.Status, want.StatusToken, want.Owners
+		c.deletedAnew(before, after)
+		got.Deleting = want.Deleting
 	}
 	for _, difference := range differences("S2", &got, &want) {
 		c.accuse("S2", got.Object, after.Received, fmt.Sprintf("in store %s %s %s", after.Store, difference[1], before.Store),

@@ -44,6 +44,29 @@ func baseline() Change {
 	return Change{Revision: 5, Received: -1, Baseline: true, State: there(5)}
 }
 
+// dying is the same object while it is being deleted.
+func dying(revision int64) Change {
+	state := there(revision)
+	state.Deleting, state.Generation, state.Finalizers = true, 2, "held"
+	return put(10, state)
+}
+
+// remade is it in another store, with a new UID, and what it says of the old one.
+func remade(revision int64, original string) Change {
+	state := there(revision)
+	state.UID, state.OriginalUID, state.CreatedAt, state.Finalizers = "new", original, "later", "held"
+	change := put(20, state)
+	change.Store = "b"
+	return change
+}
+
+// deletedAgain is it when its deletion has begun once more.
+func deletedAgain(revision int64) Change {
+	change := remade(revision, "uid")
+	change.State.Deleting, change.State.Generation, change.Received = true, 2, 30*time.Second
+	return change
+}
+
 func found() Answer { return done(there(5)) }
 
 func get(call, ret int, answer Answer) *Operation {
@@ -155,6 +178,20 @@ func TestVerdicts(t *testing.T) {
 				},
 			},
 			want: []string{"R4", "R4", "R4"},
+		},
+		{
+			name:    "a deletion that begins anew after a move that gives new UIDs",
+			history: History{Changes: []Change{baseline(), dying(6), remade(1005, "uid"), deletedAgain(1006)}},
+		},
+		{
+			name:    "a deletion that such a move forgets",
+			history: History{Changes: []Change{baseline(), dying(6), remade(1005, "uid")}},
+			want:    []string{"S2"},
+		},
+		{
+			name:    "a new UID of which nobody knows where it is from",
+			history: History{Changes: []Change{baseline(), remade(1005, "another")}},
+			want:    []string{"S2", "S2", "S2"}, // the UID, creationTimestamp, and the finalizer of what it is not from
 		},
 		{
 			name: "the original after the copy, and after a write to the copy",
