@@ -50,9 +50,9 @@ func (s *site) namespace(ctx context.Context, prefix string) string {
 }
 
 // create makes an instance.
-func (s *site) create(ctx context.Context, namespace, name string) {
+func (s *site) create(ctx context.Context, namespace, name string, edits ...fixture.Edit) {
 	GinkgoHelper()
-	answer, err := s.client.Send(ctx, "POST", fixture.Path(fixture.V1, namespace), fixture.Instance(name))
+	answer, err := s.client.Send(ctx, "POST", fixture.Path(fixture.V1, namespace), fixture.Instance(name, edits...))
 	Expect(err).NotTo(HaveOccurred())
 	Expect(answer.Verdict()).To(Equal("201"))
 }

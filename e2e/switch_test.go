@@ -9,6 +9,8 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/duet-api/duet/e2e/fixture"
@@ -86,6 +88,54 @@ func switchSpecs(s *site, namespace func() string) {
 		Expect(serving(ctx)).To(Equal(install.CRD))
 	})
 
+	It("refuses what the other form would refuse, through the API, and has changed nothing then", func(ctx context.Context) {
+		client, err := kubernetes.NewForConfig(s.Config())
+		Expect(err).NotTo(HaveOccurred())
+		owned := s.allOwned(ctx, namespace())
+		secrets := client.CoreV1().Secrets(namespace())
+		_, err = secrets.Create(ctx, &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Name: "passing"}, StringData: map[string]string{"password": "a long one"},
+		}, metav1.CreateOptions{})
+		Expect(err).NotTo(HaveOccurred())
+		s.create(ctx, namespace(), "refused", fixture.With("spec.credentials.rootSecretRef",
+			map[string]any{"name": "passing", "key": "password"}))
+		// What is stored may name a Secret that is gone, and nothing may be made that does.
+		Expect(secrets.Delete(ctx, "passing", metav1.DeleteOptions{})).To(Succeed())
+		before := s.lives(ctx)
+
+		_, err = run(ctx, switching.Options{To: install.Aggregated, Strategy: switching.API})
+		refused := (*switching.RefusedError)(nil)
+		Expect(errors.As(err, &refused)).To(BeTrue(), "it is an error like any other: %v", err)
+		Expect(refused.Reasons).To(ConsistOf(And(ContainSubstring(namespace()+"/refused"), ContainSubstring("no such Secret"))))
+		Expect(s.lives(ctx)).To(Equal(before))
+		now := s.allOwned(ctx, namespace())
+		for child, was := range owned {
+			Expect(now).To(HaveKeyWithValue(child, was))
+		}
+		Expect(serving(ctx)).To(Equal(install.CRD))
+		Expect(s.Installer.Install(ctx, install.CRD, "")).To(Succeed(), "a switch that was refused is under way")
+		s.remove(ctx, namespace(), "refused")
+	})
+
+	It("can be taken back before the other form has served, through the API", func(ctx context.Context) {
+		instance, err := s.instance(ctx, namespace(), "db")
+		Expect(err).NotTo(HaveOccurred())
+		owned := s.allOwned(ctx, namespace())
+		result, err := run(ctx, switching.Options{To: install.Aggregated, Strategy: switching.API, Until: switching.Verify})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(result.Moved.Objects).To(BeNumerically(">", 0))
+		Expect(s.allOwned(ctx, namespace())).To(BeEmpty(), "a child still names an owner that is about to be another")
+
+		_, err = run(ctx, switching.Options{Rollback: true})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(s.allOwned(ctx, namespace())).To(Equal(owned))
+		Expect(serving(ctx)).To(Equal(install.CRD))
+		again, err := s.instance(ctx, namespace(), "db")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(again.UID).To(Equal(instance.UID))
+		Expect(s.lives(ctx)).To(And(HaveKey("duet-controller"), Not(HaveKey(serverName))))
+	})
+
 	It("describes the form that serves, also after kube-apiserver was restarted", func(ctx context.Context) {
 		result, err := run(ctx, switching.Options{To: install.Aggregated})
 		Expect(err).NotTo(HaveOccurred())
@@ -118,6 +168,14 @@ func switchSpecs(s *site, namespace func() string) {
 		Expect(serving(ctx)).To(Equal(install.CRD))
 		s.remove(ctx, namespace(), "encoded")
 	})
+}
+
+// allOwned are the children in a namespace, as owned says.
+func (s *site) allOwned(ctx context.Context, namespace string) map[string]identity {
+	GinkgoHelper()
+	owned, err := s.owned(ctx, namespace)
+	Expect(err).NotTo(HaveOccurred())
+	return owned
 }
 
 // storeAs installs the aggregated form again, with a server that stores in an encoding.

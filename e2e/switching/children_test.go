@@ -51,6 +51,9 @@ func (l *load) children(ctx context.Context) map[string]identity {
 // owner of a child, by what it must keep: its UID.
 func (l *load) owner(child metav1.PartialObjectMetadata) string {
 	for _, owner := range child.OwnerReferences {
+		if owner.Kind == fixture.Kind && l.namesOnly {
+			return owner.Name
+		}
 		if owner.Kind == fixture.Kind {
 			return owner.Name + " " + string(owner.UID)
 		}

@@ -48,7 +48,7 @@ func (l *load) copyTo(ctx context.Context, to string) {
 	l.store = ""
 	if to == install.Aggregated {
 		l.store = dedicatedStore
-		l.followDedicated(ctx)
+		l.followDedicated(ctx, false)
 	}
 	options.Until = ""
 	windows := l.switchTo(ctx, options).Windows
@@ -56,19 +56,18 @@ func (l *load) copyTo(ctx context.Context, to string) {
 }
 
 // followDedicated listens to the etcd that only the aggregated form has.
-func (l *load) followDedicated(ctx context.Context) {
+func (l *load) followDedicated(ctx context.Context, beside bool) {
 	GinkgoHelper()
-	if l.followed {
+	if l.stores[dedicatedStore] != nil {
 		return
 	}
-	l.followed = true
 	form, err := suite.Forms.Named(install.Aggregated)
 	Expect(err).NotTo(HaveOccurred())
 	for _, profile := range form.Profiles() {
 		if form.Storage(profile) == install.DedicatedEtcd {
 			plan, err := l.site.Installer.Env.Plan(ctx, form, profile)
 			Expect(err).NotTo(HaveOccurred())
-			l.follow(ctx, dedicatedStore, plan.Etcd)
+			l.follow(ctx, dedicatedStore, plan.Etcd, beside)
 		}
 	}
 }

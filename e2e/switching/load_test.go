@@ -22,6 +22,7 @@ import (
 	"github.com/duet-api/duet/e2e/fixture"
 	"github.com/duet-api/duet/e2e/wire"
 	mysqlinstall "github.com/duet-api/duet/shared/api/mysql/install"
+	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 	"github.com/duet-api/duet/shared/controlplane"
 	"github.com/duet-api/duet/shared/install"
 )
@@ -49,8 +50,10 @@ type load struct {
 	informers map[*consistency.Informer]consistency.Scope
 	// history is what finish has judged.
 	history consistency.History
-	// followed is set once the store that only one form has is listened to.
-	followed bool
+	// stores that are listened to, as the record calls them.
+	stores map[string]*preparable
+	// namesOnly: an owner may become another one with the same name.
+	namesOnly bool
 	// store that is written to, as the record calls it.
 	store string
 	// working and watching end with their cancel functions.
@@ -66,9 +69,11 @@ func start(ctx context.Context, site *behaviour.Site, there *population) *load {
 	l := &load{
 		population: there, site: site, recorder: consistency.NewRecorder(),
 		informers: map[*consistency.Informer]consistency.Scope{},
+		stores:    map[string]*preparable{},
 		reader: consistency.Reader{
 			Decoder:     serializer.NewCodecFactory(scheme).UniversalDeserializer(),
 			StatusToken: consistency.ConditionToken(loadCondition),
+			OriginalUID: v1.AnnotationPreviousUID,
 		},
 	}
 	var err error
@@ -76,7 +81,7 @@ func start(ctx context.Context, site *behaviour.Site, there *population) *load {
 	Expect(err).NotTo(HaveOccurred())
 	l.access, err = dynamic.NewForConfig(l.config())
 	Expect(err).NotTo(HaveOccurred())
-	l.follow(ctx, "", site.Plane.Etcd())
+	l.follow(ctx, "", site.Plane.Etcd(), false)
 	if len(l.objects) == 0 {
 		l.populate(ctx)
 	}
@@ -114,8 +119,8 @@ func (l *load) client(name, version string) *consistency.Client {
 	}
 }
 
-// follow lets the store itself tell what happens there, from now on.
-func (l *load) follow(ctx context.Context, store string, access controlplane.EtcdAccess) {
+// follow lets the store itself tell what happens there, from now on, or what there is once it is served from.
+func (l *load) follow(ctx context.Context, store string, access controlplane.EtcdAccess, beside bool) {
 	GinkgoHelper()
 	settings, err := rest.TLSConfigFor(&rest.Config{TLSClientConfig: rest.TLSClientConfig{
 		CAFile: access.CAFile, CertFile: access.CertFile, KeyFile: access.KeyFile,
@@ -127,7 +132,11 @@ func (l *load) follow(ctx context.Context, store string, access controlplane.Etc
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(client.Close)
 	key := access.Prefix + "/" + install.Resource.Group + "/" + install.Resource.Resource
-	oracle := consistency.Etcd{Client: client, Store: store, Prefix: key, Reader: l.reader}
+	oracle := &preparable{Etcd: consistency.Etcd{Client: client, Store: store, Prefix: key, Reader: l.reader}}
+	l.stores[store] = oracle
+	if beside {
+		oracle.prepare()
+	}
 	Expect(l.recorder.Follow(ctx, oracle)).To(Succeed())
 }
 

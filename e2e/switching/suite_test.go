@@ -81,11 +81,12 @@ var _ = Describe("Load without a switch", func() {
 	}
 })
 
-// open starts a control plane for the specs of a container and installs a form there.
-func open(form install.Implementation) **behaviour.Site {
+// open starts a control plane for the specs of a container, with arguments of its kube-apiserver, and installs a form
+// there.
+func open(form install.Implementation, apiServerArgs ...string) **behaviour.Site {
 	var site *behaviour.Site
 	BeforeAll(func(ctx context.Context) {
-		site = suite.Open(ctx, form, "", binaries, controlplane.Options{})
+		site = suite.Open(ctx, form, "", binaries, controlplane.Options{APIServerArgs: apiServerArgs})
 	})
 	JustAfterEach(func(ctx context.Context) {
 		if CurrentSpecReport().Failed() {
