@@ -19,7 +19,7 @@ var conflictStorm = Scenario{
 	Title: "Read and update one of 2 objects, 8 at once",
 	Why: "Everybody reads, changes and writes back, and begins again when somebody else was faster. A slow read makes the " +
 		"next conflict likelier: what an API takes for one request counts several times.",
-	Level: Full, Loop: load.Closed{Workers: 8}, Population: Small, Needs: arm.ServeAPI, Length: 2, Start: startConflicts,
+	Level: Full, Loop: load.Closed{Workers: 8}, Population: Small, Needs: arm.ServeAPI, Length: 1, Start: startConflicts,
 }
 
 // contended is how many objects the writers share.
