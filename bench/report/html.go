@@ -45,7 +45,8 @@ type view struct {
 	Headlines     []Headline
 	Operations    []operationView
 	Noted         bool  // whether an operation has notes
-	Arms          []Arm // without repetitions
+	Arms          []Arm // without repetitions and references
+	References    *References
 	Forests       []Forest
 	Distributions []Distribution
 	Legend        []legendEntry
@@ -119,9 +120,10 @@ func (v *view) addBench(b *Bench) {
 	v.BarSentence = barSentence(b)
 	for i, a := range b.Arms {
 		v.Legend = append(v.Legend, legendEntry{Name: a.Name, Class: armClass(b.Arms, i), Note: armNote(a)})
-		if a.Repeats == "" {
-			v.Arms = append(v.Arms, a)
-		}
+	}
+	v.Arms = compared(b)
+	if r, ok := newReferences(b); ok {
+		v.References = &r
 	}
 	for _, h := range v.Headlines {
 		v.Forests = append(v.Forests, newForest(b, h.Test, h.Base))

@@ -30,6 +30,7 @@ func WriteMarkdown(w io.Writer, run Run) error {
 	}
 	if run.Bench != nil {
 		markdownOperations(out, run.Bench)
+		markdownReferences(out, run.Bench)
 		markdownTime(out, run.Bench)
 		markdownResources(out, run.Bench)
 		markdownOutcomes(out, "The harness's own bar", barSentence(run.Bench), outcomes(run.Bench, true))
@@ -57,13 +58,7 @@ func WriteMarkdown(w io.Writer, run Run) error {
 func markdownOperations(out io.Writer, b *Bench) {
 	fmt.Fprintf(out, "\n## Operations\n\nMilliseconds: median (p99), each the median over %d rounds. Ratios are paired by "+
 		"round, with an interval of at least 95 %%.\n\n", b.Rounds)
-	arms := make([]Arm, 0, len(b.Arms))
-	for _, a := range b.Arms {
-		if a.Repeats == "" {
-			arms = append(arms, a)
-		}
-	}
-	headlines := Headlines(b)
+	arms, headlines := compared(b), Headlines(b)
 	header, rule := "| Operation", "| ---"
 	for _, a := range arms {
 		header, rule = header+" | "+cell(a.Name), rule+" | ---:"
@@ -97,6 +92,27 @@ func markdownOperations(out io.Writer, b *Bench) {
 	}
 	for _, note := range notes {
 		fmt.Fprintf(out, "* %s\n", cell(note))
+	}
+}
+
+func markdownReferences(out io.Writer, b *Bench) {
+	references, ok := newReferences(b)
+	if !ok {
+		return
+	}
+	base := cell(references.Base.Name)
+	fmt.Fprintf(out, "\n## What explains it\n\nMilliseconds, median; in brackets how many times that of %s, paired by round. "+
+		"What each arm is there for: `duet bench --list`.\n\n| Operation | %s", base, base)
+	for _, a := range references.Arms {
+		fmt.Fprintf(out, " | %s", cell(a.Name))
+	}
+	fmt.Fprintf(out, " |\n| ---%s |\n", strings.Repeat(" | ---:", len(references.Arms)+1))
+	for _, line := range references.Lines {
+		fmt.Fprintf(out, "| %s | %s", cell(line.Title), millis(line.Base.Median))
+		for _, c := range line.Cells {
+			fmt.Fprintf(out, " | %s", c.Text())
+		}
+		fmt.Fprint(out, " |\n")
 	}
 }
 

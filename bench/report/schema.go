@@ -125,6 +125,8 @@ type Arm struct {
 	Repeats string `json:"repeats,omitempty"`
 	// Witness: an independent client measured this one, to check the numbers of the arm that it repeats.
 	Witness bool `json:"witness,omitempty"`
+	// Reference: it explains what the others differ by, and had a part only in what it is there for.
+	Reference bool `json:"reference,omitempty"`
 	// Plane is the control plane behind it; component names begin with it and a slash.
 	Plane string `json:"plane"`
 	// Resource is group, version and resource.

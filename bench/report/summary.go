@@ -53,14 +53,10 @@ func clip(s string, most int) string {
 
 func summaryTable(w io.Writer, b *Bench) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	headlines := Headlines(b)
-	var arms []Arm
+	arms, headlines := compared(b), Headlines(b)
 	fmt.Fprint(table, "ms, median (p99)")
-	for _, a := range b.Arms {
-		if a.Repeats == "" {
-			arms = append(arms, a)
-			fmt.Fprintf(table, "\t%s", a.Name)
-		}
+	for _, a := range arms {
+		fmt.Fprintf(table, "\t%s", a.Name)
 	}
 	for _, h := range headlines {
 		fmt.Fprintf(table, "\t%s/%s\tnoise\tverdict", h.Test, h.Base)
@@ -76,6 +72,20 @@ func summaryTable(w io.Writer, b *Bench) error {
 			fmt.Fprintf(table, "\t%s (%s)\t%s\t%s", ratio(p.P50.Ratio.Median), interval(p.P50.Ratio), floorText(p.P50.Floor), p.P50.Verdict)
 		}
 		fmt.Fprintln(table)
+	}
+	if references, ok := newReferences(b); ok {
+		fmt.Fprintf(table, "\nms, median (times %s)", references.Base.Name)
+		for _, a := range references.Arms {
+			fmt.Fprintf(table, "\t%s", a.Name)
+		}
+		fmt.Fprintln(table)
+		for _, line := range references.Lines {
+			fmt.Fprint(table, line.Title)
+			for _, c := range line.Cells {
+				fmt.Fprintf(table, "\t%s", c.Text())
+			}
+			fmt.Fprintln(table)
+		}
 	}
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("could not write the summary: %w", err)
