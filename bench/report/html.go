@@ -81,6 +81,14 @@ type operationCell struct {
 	Errors string
 }
 
+// Text is the median and the p99, if the rounds have one.
+func (c operationCell) Text() string {
+	if c.P99.N == 0 {
+		return millis(c.P50.Median)
+	}
+	return fmt.Sprintf("%s (%s)", millis(c.P50.Median), millis(c.P99.Median))
+}
+
 // pairView is one pair of forms in one operation.
 type pairView struct {
 	Test, Base string

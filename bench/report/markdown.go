@@ -76,7 +76,7 @@ func markdownOperations(out io.Writer, b *Bench) {
 		}
 		fmt.Fprintf(out, "| %s", cell(o.Title))
 		for _, c := range o.Cells {
-			fmt.Fprintf(out, " | %s (%s)", millis(c.P50.Median), millis(c.P99.Median))
+			fmt.Fprintf(out, " | %s", c.Text())
 			if c.Errors != "" {
 				fmt.Fprintf(out, " errors: %s", cell(c.Errors))
 			}

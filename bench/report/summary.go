@@ -66,7 +66,7 @@ func summaryTable(w io.Writer, b *Bench) error {
 		o := newOperation(b, s, arms, headlines)
 		fmt.Fprint(table, o.Title)
 		for _, c := range o.Cells {
-			fmt.Fprintf(table, "\t%s (%s)", millis(c.P50.Median), millis(c.P99.Median))
+			fmt.Fprintf(table, "\t%s", c.Text())
 		}
 		for _, p := range o.Pairs {
 			fmt.Fprintf(table, "\t%s (%s)\t%s\t%s", ratio(p.P50.Ratio.Median), interval(p.P50.Ratio), floorText(p.P50.Floor), p.P50.Verdict)
