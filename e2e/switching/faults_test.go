@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -102,7 +103,7 @@ var beDismissed = WithTransform(func(err error) bool {
 }, BeTrue())
 
 // supervised is a control plane with a form, which duet finds as one of its own: it is asked at its socket.
-func supervised(ctx context.Context) *behaviour.Site {
+func supervised(ctx context.Context, apiServerArgs ...string) *behaviour.Site {
 	GinkgoHelper()
 	By("building duet")
 	build := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(binaries, duet), "../../bench/cmd/duet")
@@ -130,7 +131,7 @@ func supervised(ctx context.Context) *behaviour.Site {
 	site, err := behaviour.StartSite(ctx, behaviour.SiteOptions{
 		Form: suite.Forms[0], Forms: suite.Forms, Binaries: binaries,
 		Plane: controlplane.Options{
-			Name: "faults", Dir: dir, Out: GinkgoWriter, Runner: process.NewClient(socket),
+			Name: "faults", Dir: dir, Out: GinkgoWriter, Runner: process.NewClient(socket), APIServerArgs: apiServerArgs,
 		},
 		Progress: func(format string, args ...any) { By(fmt.Sprintf(format, args...)) },
 	})
@@ -165,7 +166,11 @@ func (l *load) switchWithout(ctx context.Context, victim string, step switching.
 func (l *load) firstRun(ctx context.Context, victim string, step switching.Step, to string) (killed bool, err error) {
 	GinkgoHelper()
 	if victim == duet {
-		return true, l.killedRun(ctx, step, to)
+		err := l.killedRun(ctx, step, 0, "--to", to, "--strategy", string(switching.Shared))
+		var exit *exec.ExitError
+		Expect(errors.As(err, &exit)).To(BeTrue(), "it was to be killed: %v", err)
+		Expect(exit.ExitCode()).To(Equal(-1), "it ended by itself")
+		return true, err
 	}
 	var killing sync.WaitGroup
 	began := func() {
@@ -192,11 +197,12 @@ func (l *load) firstRun(ctx context.Context, victim string, step switching.Step,
 	return killed, err
 }
 
-// killedRun runs the program and kills it when it says that it begins a step. Its error is that it was killed.
-func (l *load) killedRun(ctx context.Context, step switching.Step, to string) error {
+// killedRun runs the program and kills it some time after it says that it begins a step. Its error is that it was killed,
+// unless it ended before.
+func (l *load) killedRun(ctx context.Context, step switching.Step, after time.Duration, arguments ...string) error {
 	GinkgoHelper()
-	run := exec.CommandContext(ctx, filepath.Join(binaries, duet), "switch", "--dir", l.site.Plane.Dir(),
-		"--to", to, "--strategy", string(switching.Shared))
+	run := exec.CommandContext(ctx, filepath.Join(binaries, duet),
+		slices.Concat([]string{"switch", "--dir", l.site.Plane.Dir()}, arguments)...)
 	progress, err := run.StderrPipe()
 	Expect(err).NotTo(HaveOccurred())
 	Expect(run.Start()).To(Succeed())
@@ -204,18 +210,16 @@ func (l *load) killedRun(ctx context.Context, step switching.Step, to string) er
 	for lines.Scan() {
 		l.mark("%s", lines.Text())
 		if lines.Text() == string(step) {
-			l.mark("kill -9 of %s", duet)
-			Expect(run.Process.Kill()).To(Succeed())
+			time.AfterFunc(after, func() {
+				l.mark("kill -9 of %s", duet)
+				_ = run.Process.Kill() // That it was not too late is seen by how it ended.
+			})
 			break
 		}
 	}
 	_, err = io.Copy(GinkgoWriter, progress)
 	Expect(err).NotTo(HaveOccurred())
-	err = run.Wait()
-	var exit *exec.ExitError
-	Expect(errors.As(err, &exit)).To(BeTrue(), "it was to be killed: %v", err)
-	Expect(exit.ExitCode()).To(Equal(-1), "it ended by itself")
-	return err
+	return run.Wait()
 }
 
 func (l *load) runner() process.Runner { return l.site.Plane.Runner() }

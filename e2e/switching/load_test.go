@@ -64,6 +64,21 @@ type load struct {
 // start populates the site, unless it is, and puts it under load. It returns when every watch is open.
 func start(ctx context.Context, site *behaviour.Site, there *population) *load {
 	GinkgoHelper()
+	l := settle(ctx, site, there)
+	l.watch(ctx)
+	l.work(ctx)
+	DeferCleanup(func() {
+		l.stopWorking()
+		l.stopWatching()
+		l.working.Wait()
+		l.watching.Wait()
+	})
+	return l
+}
+
+// settle populates the site, unless it is, and leaves it in peace.
+func settle(ctx context.Context, site *behaviour.Site, there *population) *load {
+	GinkgoHelper()
 	scheme := runtime.NewScheme()
 	mysqlinstall.Install(scheme)
 	l := &load{
@@ -86,14 +101,6 @@ func start(ctx context.Context, site *behaviour.Site, there *population) *load {
 		l.populate(ctx)
 	}
 	l.before = l.children(ctx)
-	l.watch(ctx)
-	l.work(ctx)
-	DeferCleanup(func() {
-		l.stopWorking()
-		l.stopWatching()
-		l.working.Wait()
-		l.watching.Wait()
-	})
 	return l
 }
 

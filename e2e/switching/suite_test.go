@@ -12,7 +12,7 @@
 //	-watches 20        of which every fifth is an informer of client-go
 //	-calm 3s           between two switches
 //	-round-trips 1     to the other form and back
-//	-full              strategy dedicated too, load without a switch, and faults, and not only one short switch
+//	-full              strategy dedicated too, load without a switch, and faults, and not only short switches
 //	-steps NAMES       of the faults: the steps to kill in, with commas between them; all if there is none
 //	-record DIR        keep each history and verdict there, as JSON
 //

@@ -90,10 +90,16 @@ func addImportVersion(definition *unstructured.Unstructured) error {
 	return fmt.Errorf("CustomResourceDefinition %s has no version %s", definition.GetName(), install.Resource.Version)
 }
 
-// importable waits until the other form takes objects.
+// importable makes sure that the other form is there beside the one that serves, and takes objects.
 func (m *move) importable(ctx context.Context) error {
 	copies, err := m.copies()
 	if err != nil {
+		return err
+	}
+	if _, err := revision(ctx, copies); err == nil && m.installer.Running(ctx, m.to.plan) == nil {
+		return nil // While writes are refused, every second counts.
+	}
+	if err := m.beside(ctx); err != nil {
 		return err
 	}
 	return until(ctx, m.to.form.Name()+" to take objects", fenceInterval, func(ctx context.Context) error {

@@ -17,21 +17,21 @@ import (
 
 // bring starts what the other form needs, up to where nothing but the flip is missing. Nobody's requests go there yet.
 func (m *move) bring(ctx context.Context) error {
-	if m.strategy() == Dedicated {
+	switch m.strategy() {
+	case Dedicated:
 		if err := m.startStorage(ctx); err != nil {
 			return err
 		}
 		if err := m.copyObjects(ctx); err != nil {
 			return err
 		}
+	case API:
+		if err := m.importable(ctx); err != nil {
+			return err
+		}
+		return m.remake(ctx)
 	}
-	if err := m.beside(ctx); err != nil || m.strategy() != API {
-		return err
-	}
-	if err := m.importable(ctx); err != nil {
-		return err
-	}
-	return m.remake(ctx)
+	return m.beside(ctx)
 }
 
 // beside starts the other form beside the one that serves.
@@ -39,7 +39,11 @@ func (m *move) beside(ctx context.Context) error {
 	if err := m.installer.Prepare(ctx, m.to.plan); err != nil {
 		return err
 	}
-	// Either form's server asks the webhooks, so that from here until the old form is parked rules are enforced twice.
+	// Either form's server asks the webhooks, so that from here until the old form is parked rules are enforced twice: who
+	// answers has to be there before anybody is told to ask.
+	if err := m.ready(ctx); err != nil {
+		return err
+	}
 	if err := m.installer.Apply(ctx, m.to.companions()); err != nil {
 		return err
 	}
@@ -48,11 +52,12 @@ func (m *move) beside(ctx context.Context) error {
 			return err
 		}
 	}
-	return m.ready(ctx)
+	return nil
 }
 
-// bringDefinition makes the CustomResourceDefinition if it is not there, serving nothing. Through the API
-// it is put there in any case, so that objects can be imported. It has to be established for some seconds before it serves well: kube-apiserver delays what is created in one that is new.
+// bringDefinition makes the CustomResourceDefinition if it is not there, serving nothing, or through the API no more than
+// what objects are imported with. It has to be established for some seconds before it serves well: kube-apiserver delays
+// what is created in one that is new.
 func (m *move) bringDefinition(ctx context.Context, definition *unstructured.Unstructured) error {
 	stored := definition.DeepCopy()
 	err := m.installer.Client().Get(ctx, client.ObjectKeyFromObject(definition), stored)

@@ -30,6 +30,12 @@ func inParallel(ctx context.Context, n int, do func(context.Context, int) error)
 // remake exports every object, takes the children from their owners, and makes the objects anew where they are to be
 // served from. What an earlier run has done stays.
 func (m *move) remake(ctx context.Context) error {
+	// What is deleted here must be a copy: never what somebody is served.
+	if flipped, err := m.flipped(ctx, m.state); err != nil {
+		return err
+	} else if flipped {
+		return fmt.Errorf("%s serves already: its objects are not touched", m.to.form.Name())
+	}
 	originals, _, err := list(ctx, m.installer.Env.Config(), "")
 	if err != nil {
 		return err
@@ -50,7 +56,7 @@ func (m *move) remake(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	surplus, missing := plan(originals, there)
+	surplus, missing := plan(originals, there, m.state.Raised)
 	if err := inParallel(ctx, len(surplus), func(ctx context.Context, i int) error {
 		return remove(ctx, copies, there[surplus[i]])
 	}); err != nil {
@@ -173,9 +179,6 @@ func (m *move) upToDate(ctx context.Context) error {
 	if err != nil || flipped {
 		return err // From here on the old form is not asked any more.
 	}
-	if err := m.beside(ctx); err != nil {
-		return err
-	}
 	if err := m.importable(ctx); err != nil {
 		return err
 	}
@@ -187,16 +190,18 @@ func (m *move) upToDate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if now >= m.state.Raised {
-		m.progress("  %s has come to where %s goes on: once more", m.from.form.Name(), m.to.form.Name())
+	if now < m.state.Raised {
+		if err := m.compareMoved(ctx); err == nil {
+			return nil
+		}
+		m.progress("  a write got past the fence: importing once more")
+	} else {
+		// What was made before has resourceVersions that the old form has gone past.
+		m.progress("  %s has come to where %s goes on: importing once more", m.from.form.Name(), m.to.form.Name())
 		if err := m.outrun(ctx); err != nil {
 			return err
 		}
 	}
-	if err := m.compareMoved(ctx); err == nil {
-		return nil
-	}
-	m.progress("  a write got past the fence: importing once more")
 	if err := m.remake(ctx); err != nil {
 		return err
 	}

@@ -41,29 +41,42 @@ const compactionTimeout = 12 * time.Minute
 // compacting are the arguments of a server that forgets at once. It must not answer from a cache, which remembers.
 var compacting = []string{"--etcd-compaction-interval=1s", "--watch-cache=false"}
 
+// rounds are how often it is begun anew while nothing is fenced, each time with less to make up for.
+const rounds = 5
+
 // outrun has the new storage go past the old one, and forget.
 func (m *move) outrun(ctx context.Context) error {
+	for range rounds {
+		if done, err := m.outrunOnce(ctx); err != nil || done {
+			return err
+		}
+	}
+	return fmt.Errorf("%s goes on faster than %s can follow: try again when less is written", m.from.form.Name(), m.to.form.Name())
+}
+
+// outrunOnce does so, or says that it is done.
+func (m *move) outrunOnce(ctx context.Context) (bool, error) {
 	originals, err := m.originals()
 	if err != nil {
-		return err
+		return false, err
 	}
 	now, err := revision(ctx, originals)
 	if err != nil {
-		return err
+		return false, err
 	}
 	const moment = time.Second
 	if err := pause(ctx, moment); err != nil {
-		return err
+		return false, err
 	}
 	later, err := revision(ctx, originals)
 	if err != nil {
-		return err
+		return false, err
 	}
 	margin := int64(leeway+perObject*m.result.Objects) + (later-now)*int64(soMuch/moment)
 	if m.state.Raised > now+margin/2 {
 		m.check("no resourceVersion goes back: %s is at %d, and %s goes on from %d", m.from.form.Name(), now, m.to.form.Name(),
 			m.state.Raised)
-		return nil
+		return true, nil
 	}
 	target := now + margin
 	if len(m.to.registrations()) > 0 {
@@ -72,11 +85,10 @@ func (m *move) outrun(ctx context.Context) error {
 		err = m.outrunDefinition(ctx, target)
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	m.state.Raised = target
-	m.check("no resourceVersion goes back: %s is at %d, and %s goes on from %d", m.from.form.Name(), now, m.to.form.Name(), target)
-	return m.installer.WriteSwitch(ctx, m.state)
+	return false, m.installer.WriteSwitch(ctx, m.state)
 }
 
 // outrunServer does so through the other form's own server. It is restarted afterwards, so that its cache begins there.

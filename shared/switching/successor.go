@@ -1,6 +1,8 @@
 package switching
 
 import (
+	"strconv"
+
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
@@ -85,21 +87,30 @@ func follows(follower, original *unstructured.Unstructured) bool {
 }
 
 // plan of an import: which of the objects that are there are taken away, and which are made, by namespace and name. What
-// was made from the original by a run that was interrupted, and is like it, stays.
-func plan(originals, there map[string]*unstructured.Unstructured) (surplus, missing []string) {
+// was made from the original by a run that was interrupted, is like it, and newer than a revision, stays.
+func plan(originals, there map[string]*unstructured.Unstructured, after int64) (surplus, missing []string) {
+	stays := func(key string) bool {
+		original, follower := originals[key], there[key]
+		return original != nil && follower != nil && follows(follower, original) && len(unlike(original, follower)) == 0 &&
+			newerThan(follower, after)
+	}
 	for _, key := range sortedKeys(there) {
-		original := originals[key]
-		if original == nil || !follows(there[key], original) || len(unlike(original, there[key])) > 0 {
+		if !stays(key) {
 			surplus = append(surplus, key)
 		}
 	}
 	for _, key := range sortedKeys(originals) {
-		follower := there[key]
-		if follower == nil || !follows(follower, originals[key]) || len(unlike(originals[key], follower)) > 0 {
+		if !stays(key) {
 			missing = append(missing, key)
 		}
 	}
 	return surplus, missing
+}
+
+// newerThan says whether an object was written after a revision.
+func newerThan(object *unstructured.Unstructured, revision int64) bool {
+	at, err := strconv.ParseInt(object.GetResourceVersion(), 10, 64)
+	return err == nil && at > revision
 }
 
 // unmoved are the differences between all objects and those that were made from them.

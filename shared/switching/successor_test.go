@@ -84,10 +84,16 @@ func TestUnmoved(t *testing.T) {
 	for name, test := range map[string]struct {
 		there map[string]*unstructured.Unstructured
 		want  []string
-		// What an import that begins anew takes away, and makes.
+		// What an import that begins anew takes away, and makes, if it has to be after a revision.
+		after                    int64
 		wantSurplus, wantMissing []string
 	}{
 		"as it was": {there: map[string]*unstructured.Unstructured{"a/db": served("new", 1, 1, from("old"))}},
+		"as it was, but too old": {
+			there:       map[string]*unstructured.Unstructured{"a/db": served("new", 1, 1, from("old"))},
+			after:       7,
+			wantSurplus: []string{"a/db"}, wantMissing: []string{"a/db"},
+		},
 		"nothing": {
 			want: []string{"a/db is not there"}, wantMissing: []string{"a/db"},
 		},
@@ -127,7 +133,7 @@ func TestUnmoved(t *testing.T) {
 			if diff := cmp.Diff(test.want, unmoved(originals, test.there)); diff != "" {
 				t.Errorf("differences (-want +got):\n%s", diff)
 			}
-			surplus, missing := plan(originals, test.there)
+			surplus, missing := plan(originals, test.there, test.after)
 			if diff := cmp.Diff([][]string{test.wantSurplus, test.wantMissing}, [][]string{surplus, missing}); diff != "" {
 				t.Errorf("surplus and missing (-want +got):\n%s", diff)
 			}

@@ -65,21 +65,6 @@ func (s *Switcher) Run(ctx context.Context, options Options) (*Result, error) {
 	return m.result, m.run(ctx, options.Until)
 }
 
-// finish ends a switch and takes it back.
-func (s *Switcher) finish(ctx context.Context, m *move, options Options) (*Result, error) {
-	if options.DryRun {
-		return m.result, m.step(ctx, Preflight, func(context.Context) error {
-			m.check("the switch to %s would be ended, and then be taken back", m.state.To.Form)
-			return nil
-		})
-	}
-	s.progress("the switch to %s has objects in both forms: it is ended first, and then taken back", m.state.To.Form)
-	if err := m.run(ctx, ""); err != nil {
-		return m.result, err
-	}
-	return s.Run(ctx, options)
-}
-
 // look reads what a decision needs.
 func (s *Switcher) look(ctx context.Context) (situation, error) {
 	var now situation
@@ -290,29 +275,4 @@ func (m *move) pause(ctx context.Context, after Step) error {
 func (m *move) stand(ctx context.Context, step Step, phase install.Phase) error {
 	m.state.Step, m.state.Phase, m.state.Since = string(step), phase, metav1.Now()
 	return m.installer.WriteSwitch(ctx, m.state)
-}
-
-// withdraw puts everything back after a refusal that only the other form itself could say, beside the one that serves.
-func (m *move) withdraw(ctx context.Context, refused *RefusedError) error {
-	m.undone = true
-	if err := m.unprepare(ctx); err != nil {
-		return fmt.Errorf("%v; what was prepared could not be taken away: %w", refused, err)
-	}
-	if err := m.stand(ctx, "", install.TakenBack); err != nil {
-		return err
-	}
-	return refused
-}
-
-// undo takes away what was prepared for a form that has not served.
-func (m *move) undo(ctx context.Context) error {
-	m.result.Rollback, m.undone = true, true
-	if err := m.step(ctx, Park, m.unprepare); err != nil {
-		return err
-	}
-	if err := m.stand(ctx, "", install.TakenBack); err != nil {
-		return err
-	}
-	m.result.Finished = true
-	return nil
 }

@@ -1,0 +1,149 @@
+package switching_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/duet-api/duet/e2e/behaviour"
+	"github.com/duet-api/duet/e2e/suite"
+	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
+	"github.com/duet-api/duet/shared/install"
+	"github.com/duet-api/duet/shared/switching"
+)
+
+// within a step is when duet is killed: at a moment by chance, since only the end of a step is told.
+const within = 2 * time.Second
+
+// Through the API much is done in a step, and nothing of it at once. No load is needed to see whether a run that goes on
+// finds what the one before it has left: every object and every child is looked at.
+var _ = Describe("A switch of strategy api, with kill -9 of duet", Ordered, Label("faults", "api-faults"), func() {
+	if !*full {
+		return
+	}
+	var site *behaviour.Site
+	there := &population{}
+
+	BeforeAll(func(ctx context.Context) { site = supervised(ctx, compacting) })
+	JustAfterEach(func(ctx context.Context) {
+		if CurrentSpecReport().Failed() {
+			suite.ShowLogs(ctx, site)
+		}
+	})
+
+	It("in each step comes to its end, there and back", SpecTimeout(patience), func(ctx context.Context) {
+		load := settle(ctx, site, there)
+		for _, step := range chosen() {
+			for _, to := range []string{install.Aggregated, install.CRD} {
+				before := load.held(ctx)
+				load.killed(ctx, step, to)
+				load.goesOn(ctx, switching.Options{To: to, Strategy: switching.API})
+				load.expectMoved(ctx, before, 1)
+			}
+		}
+	})
+
+	It("in each step can be taken back", SpecTimeout(patience), func(ctx context.Context) {
+		load := settle(ctx, site, there)
+		for _, step := range chosen() {
+			before := load.held(ctx)
+			load.killed(ctx, step, install.Aggregated)
+			state, err := site.Installer.ReadSwitch(ctx)
+			Expect(err).NotTo(HaveOccurred())
+			if state == nil || state.Phase != install.Switching && state.To.Form != install.Aggregated {
+				load.expectMoved(ctx, before, 0) // Nothing had begun.
+				continue
+			}
+			result := load.goesOn(ctx, switching.Options{Rollback: true})
+			moves := 0
+			if result.Moved != nil && result.From == install.Aggregated {
+				moves = 2
+			}
+			load.expectMoved(ctx, before, moves)
+			status, err := site.Installer.Status(ctx)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(status.Form).To(Equal(install.CRD))
+		}
+	})
+})
+
+// killed runs duet and kills it in a step.
+func (l *load) killed(ctx context.Context, step switching.Step, to string) {
+	GinkgoHelper()
+	after := rand.N(within)
+	By(fmt.Sprintf("switching to %s, with kill -9 of duet %s after %s began", to, after.Round(time.Millisecond), step))
+	_ = l.killedRun(ctx, step, after, "--to", to, "--strategy", string(switching.API))
+}
+
+// goesOn runs until a run comes to its end.
+func (l *load) goesOn(ctx context.Context, options switching.Options) *switching.Result {
+	GinkgoHelper()
+	var result *switching.Result
+	Eventually(func(ctx context.Context) (err error) {
+		result, err = l.switcher().Run(ctx, options)
+		return err
+	}).WithContext(ctx).WithTimeout(patience / 4).WithPolling(time.Second).Should(Succeed())
+	return result
+}
+
+// held are the objects that are there all the time.
+func (l *load) held(ctx context.Context) map[string]unstructured.Unstructured {
+	GinkgoHelper()
+	found := l.identities(ctx)
+	Expect(len(found)).To(Equal(len(l.objects)))
+	return found
+}
+
+// expectMoved makes sure that every object was made anew so many times, 0 or once or twice, is as it was otherwise, and
+// has its children.
+func (l *load) expectMoved(ctx context.Context, before map[string]unstructured.Unstructured, moves int) {
+	GinkgoHelper()
+	var wrong []string
+	for key, now := range l.held(ctx) {
+		was := before[key]
+		same := now.GetUID() == was.GetUID()
+		origin := now.GetAnnotations()[v1.AnnotationPreviousUID]
+		switch {
+		case same != (moves == 0):
+			wrong = append(wrong, fmt.Sprintf("%s had UID %s, and has %s", key, was.GetUID(), now.GetUID()))
+		case moves == 1 && origin != string(was.GetUID()):
+			wrong = append(wrong, fmt.Sprintf("%s had UID %s, and says that it had %s", key, was.GetUID(), origin))
+		}
+		for _, field := range [][]string{
+			{"spec"}, {"metadata", "labels"}, {"metadata", "finalizers"}, {"metadata", "ownerReferences"},
+		} {
+			wanted, _, _ := unstructured.NestedFieldCopy(was.Object, field...)
+			got, _, _ := unstructured.NestedFieldCopy(now.Object, field...)
+			Expect(got).To(Equal(wanted), "%s of %s", strings.Join(field, "."), key)
+		}
+		managers := func(of unstructured.Unstructured) (names []string) {
+			for _, entry := range of.GetManagedFields() {
+				names = append(names, entry.Manager+" "+entry.Subresource)
+			}
+			return names
+		}
+		Expect(managers(now)).To(ContainElements(managers(was)), "the managers of the fields of %s", key)
+	}
+	Expect(wrong).To(BeEmpty())
+	l.namesOnly = true
+	Expect(l.children(ctx)).To(Equal(l.withoutUIDs()))
+	Eventually(func(ctx context.Context) []string { return l.abandoned(ctx) }).WithContext(ctx).
+		WithTimeout(patience/4).Should(BeEmpty(), "a child has an owner that is not there")
+	Eventually(l.unobserved).WithContext(ctx).WithTimeout(patience / 4).Should(BeZero())
+}
+
+// withoutUIDs are the children as they were, by the names of their owners.
+func (l *load) withoutUIDs() map[string]identity {
+	known := map[string]identity{}
+	for key, child := range l.before {
+		child.Owner, _, _ = strings.Cut(child.Owner, " ")
+		known[key] = child
+	}
+	return known
+}

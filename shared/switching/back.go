@@ -1,0 +1,50 @@
+package switching
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/duet-api/duet/shared/install"
+)
+
+// These are the ways back that are not a switch in the other direction.
+
+// finish ends a switch and takes it back.
+func (s *Switcher) finish(ctx context.Context, m *move, options Options) (*Result, error) {
+	if options.DryRun {
+		return m.result, m.step(ctx, Preflight, func(context.Context) error {
+			m.check("the switch to %s would be ended, and then be taken back", m.state.To.Form)
+			return nil
+		})
+	}
+	s.progress("the switch to %s has objects in both forms: it is ended first, and then taken back", m.state.To.Form)
+	if err := m.run(ctx, ""); err != nil {
+		return m.result, err
+	}
+	return s.Run(ctx, options)
+}
+
+// withdraw puts everything back after a refusal that only the other form itself could say, beside the one that serves.
+func (m *move) withdraw(ctx context.Context, refused *RefusedError) error {
+	m.undone = true
+	if err := m.unprepare(ctx); err != nil {
+		return fmt.Errorf("%v; what was prepared could not be taken away: %w", refused, err)
+	}
+	if err := m.stand(ctx, "", install.TakenBack); err != nil {
+		return err
+	}
+	return refused
+}
+
+// undo takes away what was prepared for a form that has not served.
+func (m *move) undo(ctx context.Context) error {
+	m.result.Rollback, m.undone = true, true
+	if err := m.step(ctx, Park, m.unprepare); err != nil {
+		return err
+	}
+	if err := m.stand(ctx, "", install.TakenBack); err != nil {
+		return err
+	}
+	m.result.Finished = true
+	return nil
+}
