@@ -23,7 +23,7 @@ func notes(b *report.Bench, s report.Scenario, a report.Arm, rows []report.Row, 
 			_, name, server := strings.Cut(c.Component, "/")
 			// What grows by less than a goroutine for each does not hold them.
 			if server && c.Goroutines >= 0.5 {
-				parts = append(parts, fmt.Sprintf("%.1f goroutines and %.0f KB of heap in %s", c.Goroutines, c.Heap/1024, name))
+				parts = append(parts, fmt.Sprintf("%.1f goroutines in %s", c.Goroutines, name))
 			}
 		}
 		if len(parts) > 0 {
