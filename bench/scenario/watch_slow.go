@@ -10,7 +10,7 @@ import (
 
 // Watchers of whom one does not read. A server ends its watch when what lies between is full: a window of the connection,
 // in front of a hop another one of 4 MB, and up to a hundred events that the watch cache keeps for each watcher. So the
-// events are large, and the cell is long enough for 150 of them in the full profile; in shorter ones the events are still
+// events are large, and the cell is long enough for 150 of them in the full profile; in the shortest they are still
 // under way at its end. watch-128k is the same without that watcher: what the two differ by is what it costs the others.
 var (
 	watch128K = Scenario{
