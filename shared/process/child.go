@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -106,6 +107,39 @@ func (s *Supervisor) terminate(ctx context.Context, c *child) {
 	}
 	c.signal(sigKill)
 	<-c.done
+}
+
+// stopPatience bounds awaitStop: a process that was about to start another program is called waiting, and not stopped.
+const stopPatience = time.Second
+
+// awaitStop returns when the system has stopped the process, which on a busy machine is some time after the signal was
+// sent, or when it has ended instead.
+func (c *child) awaitStop(ctx context.Context) error {
+	p, err := process.NewProcess(int32(c.pid))
+	if err != nil {
+		return nil // its end is on its way to being recorded
+	}
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	enough := time.NewTimer(stopPatience)
+	defer enough.Stop()
+	for {
+		states, err := p.StatusWithContext(ctx)
+		if ctx.Err() != nil {
+			return fmt.Errorf("could not wait until %s stands still: %w", c.spec.Name, ctx.Err())
+		}
+		if err != nil || slices.Contains(states, process.Stop) {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-enough.C:
+			return nil
+		case <-c.done:
+			return nil
+		case <-ctx.Done():
+		}
+	}
 }
 
 // usage is zero for a process that just went away.

@@ -95,7 +95,7 @@ type Runner interface {
 	Stop(ctx context.Context, name string) error
 	// Kill ends the process with SIGKILL and waits until it is gone. It stays listed as Exited.
 	Kill(ctx context.Context, name string) error
-	// Pause stops the process with SIGSTOP. Pausing a paused process does nothing.
+	// Pause stops the process with SIGSTOP, and returns when it stands still. Pausing a paused process does nothing.
 	Pause(ctx context.Context, name string) error
 	// Resume lets a paused process go on. Resuming a running process does nothing.
 	Resume(ctx context.Context, name string) error

@@ -120,12 +120,15 @@ func (s *Supervisor) Kill(ctx context.Context, name string) error {
 }
 
 // Pause implements Runner.
-func (s *Supervisor) Pause(_ context.Context, name string) error {
+func (s *Supervisor) Pause(ctx context.Context, name string) error {
 	return s.with(name, func(c *child) error {
 		if err := s.notRunning(c); err != nil {
 			return err
 		}
 		c.signal(sigStop)
+		if err := c.awaitStop(ctx); err != nil {
+			return err
+		}
 		s.setState(c, Paused)
 		return nil
 	})
