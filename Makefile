@@ -40,7 +40,7 @@ comparison: build ## Write docs/comparison.md from a run of every behaviour row
 	mv docs/comparison.md.new docs/comparison.md
 
 # What the page of benchmark results is about: the forms, each twice, what they consist of, and their limits.
-BENCH_ARMS ?= crd,aggregated,crd-again,aggregated-again,crd-schema-only,crd-hop,aggregated-direct,aggregated-protobuf,aggregated-own-etcd,sample-apiserver,sample-apiserver-witness,configmap,configmap-witness,ingress,etcd,echo,echo-proxied
+BENCH_ARMS ?= crd,aggregated,crd-again,aggregated-again,crd-schema-only,crd-hop,crd-cel-0,aggregated-direct,aggregated-protobuf,aggregated-own-etcd,sample-apiserver,sample-apiserver-witness,configmap,configmap-witness,ingress,etcd,echo,echo-proxied
 BENCH_PROFILE ?= standard
 
 .PHONY: benchmarks
