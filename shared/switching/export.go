@@ -1,7 +1,6 @@
 package switching
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
@@ -35,7 +34,7 @@ func writeExport(file string, objects map[string]*unstructured.Unstructured) (st
 	if err := writeDurably(file, content.Bytes()); err != nil {
 		return "", fmt.Errorf("could not export the objects: %w", err)
 	}
-	return fmt.Sprintf("%x", sha256.Sum256(content.Bytes())), nil
+	return digestOf(content.Bytes()), nil
 }
 
 // writeDurably puts a file into its place once its content is on the disk.
@@ -64,25 +63,21 @@ func writeDurably(file string, content []byte) (err error) {
 	return errors.Join(parent.Sync(), parent.Close())
 }
 
-// longestLine of an export is far more than any object that a server takes.
-const longestLine = 64 << 20
-
-// readExport reads what writeExport wrote, by namespace and name.
-func readExport(file string) (map[string]*unstructured.Unstructured, error) {
-	content, err := os.Open(file)
+// readExport reads what writeExport wrote, by namespace and name, and returns the SHA-256 of the file.
+func readExport(file string) (map[string]*unstructured.Unstructured, string, error) {
+	content, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("could not read the export: %w", err)
+		return nil, "", fmt.Errorf("could not read the export: %w", err)
 	}
-	defer content.Close()
 	objects := map[string]*unstructured.Unstructured{}
-	lines := bufio.NewScanner(content)
-	lines.Buffer(nil, longestLine)
-	for lines.Scan() {
+	for line := range bytes.Lines(content) {
 		object := &unstructured.Unstructured{}
-		if err := object.UnmarshalJSON(lines.Bytes()); err != nil {
-			return nil, fmt.Errorf("could not read the export %s: %w", file, err)
+		if err := object.UnmarshalJSON(line); err != nil {
+			return nil, "", fmt.Errorf("could not read the export %s: %w", file, err)
 		}
 		objects[object.GetNamespace()+"/"+object.GetName()] = object
 	}
-	return objects, lines.Err()
+	return objects, digestOf(content), nil
 }
+
+func digestOf(content []byte) string { return fmt.Sprintf("%x", sha256.Sum256(content)) }

@@ -44,20 +44,23 @@ func TestExport(t *testing.T) {
 	if drafts, err := filepath.Glob(file + ".*"); err != nil || len(drafts) > 0 {
 		t.Errorf("drafts are left: %v, %v", drafts, err)
 	}
-	again, err := readExport(file)
+	again, read, err := readExport(file)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if read != digest {
+		t.Errorf("the digest of what was read is %s, and of what was written %s", read, digest)
 	}
 	if diff := cmp.Diff(objects, again); diff != "" {
 		t.Errorf("what was read (-want +got):\n%s", diff)
 	}
-	if _, err := readExport(file + "x"); err == nil {
+	if _, _, err := readExport(file + "x"); err == nil {
 		t.Error("a file that is not there was read")
 	}
 	if err := os.WriteFile(file, content[:len(content)/2], 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := readExport(file); err == nil {
+	if _, _, err := readExport(file); err == nil {
 		t.Error("half an export was read")
 	}
 }

@@ -256,11 +256,11 @@ func (m *move) adopt(ctx context.Context) error {
 // restoreManagers has the fields belong to whom they belonged: applying an object would otherwise not take away what was
 // applied once. A server takes the managers that a write says if the write changes nothing else.
 func (m *move) restoreManagers(ctx context.Context) error {
-	exported, err := readExport(m.state.Export)
+	exported, digest, err := readExport(m.state.Export)
 	if err != nil {
 		return err
 	}
-	m.moved().Objects = len(exported)
+	m.moved().Objects, m.moved().SHA256 = len(exported), digest
 	served, err := m.originals()
 	if err != nil {
 		return err

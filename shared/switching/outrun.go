@@ -31,7 +31,7 @@ import (
 const (
 	leeway    = 1000
 	perObject = 20
-	soMuch    = 30 * time.Second
+	soMuch    = 10 * time.Second
 )
 
 // compactionTimeout is how long kube-apiserver may take to forget: with its own setting it compacts every five minutes
