@@ -18,8 +18,12 @@ import (
 	"github.com/duet-api/duet/shared/switching"
 )
 
-// within a step is when duet is killed: at a moment by chance, since only the end of a step is told.
-const within = 2 * time.Second
+// When duet is killed in a step: at a moment by chance, since only the end of a step is told. One that is to be taken back
+// is killed early, so that it has not come to the flip.
+const (
+	within = 2 * time.Second
+	early  = 300 * time.Millisecond
+)
 
 // Through the API much is done in a step, and nothing of it at once. No load is needed to see whether a run that goes on
 // finds what the one before it has left: every object and every child is looked at.
@@ -42,7 +46,7 @@ var _ = Describe("A switch of strategy api, with kill -9 of duet", Ordered, Labe
 		for _, step := range chosen() {
 			for _, to := range []string{install.Aggregated, install.CRD} {
 				before := load.held(ctx)
-				load.killed(ctx, step, to)
+				load.killed(ctx, step, within, to)
 				load.goesOn(ctx, switching.Options{To: to, Strategy: switching.API})
 				load.expectMoved(ctx, before, 1)
 			}
@@ -53,7 +57,7 @@ var _ = Describe("A switch of strategy api, with kill -9 of duet", Ordered, Labe
 		load := settle(ctx, site, there)
 		for _, step := range chosen() {
 			before := load.held(ctx)
-			load.killed(ctx, step, install.Aggregated)
+			load.killed(ctx, step, early, install.Aggregated)
 			state, err := site.Installer.ReadSwitch(ctx)
 			Expect(err).NotTo(HaveOccurred())
 			if state == nil || state.Phase != install.Switching && state.To.Form != install.Aggregated {
@@ -74,7 +78,7 @@ var _ = Describe("A switch of strategy api, with kill -9 of duet", Ordered, Labe
 })
 
 // killed runs duet and kills it in a step.
-func (l *load) killed(ctx context.Context, step switching.Step, to string) {
+func (l *load) killed(ctx context.Context, step switching.Step, within time.Duration, to string) {
 	GinkgoHelper()
 	after := rand.N(within)
 	By(fmt.Sprintf("switching to %s, with kill -9 of duet %s after %s began", to, after.Round(time.Millisecond), step))
@@ -96,7 +100,7 @@ func (l *load) goesOn(ctx context.Context, options switching.Options) *switching
 func (l *load) held(ctx context.Context) map[string]unstructured.Unstructured {
 	GinkgoHelper()
 	found := l.identities(ctx)
-	Expect(len(found)).To(Equal(len(l.objects)))
+	Expect(found).To(HaveLen(len(l.objects)))
 	return found
 }
 

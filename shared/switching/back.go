@@ -28,7 +28,7 @@ func (s *Switcher) finish(ctx context.Context, m *move, options Options) (*Resul
 func (m *move) withdraw(ctx context.Context, refused *RefusedError) error {
 	m.undone = true
 	if err := m.unprepare(ctx); err != nil {
-		return fmt.Errorf("%v; what was prepared could not be taken away: %w", refused, err)
+		return fmt.Errorf("%s; what was prepared could not be taken away: %w", refused.Error(), err)
 	}
 	if err := m.stand(ctx, "", install.TakenBack); err != nil {
 		return err

@@ -29,11 +29,9 @@ func served(uid string, generation, observed int64, edits ...func(metadata map[s
 	return object
 }
 
-// from says that an object was made from one with another UID.
-func from(uid string) func(map[string]any) {
-	return func(metadata map[string]any) {
-		metadata["annotations"] = map[string]any{"note": "mine", v1.AnnotationPreviousUID: uid}
-	}
+// fromOld says that an object was made from the one that has the UID "old".
+func fromOld(metadata map[string]any) {
+	metadata["annotations"] = map[string]any{"note": "mine", v1.AnnotationPreviousUID: "old"}
 }
 
 func TestSuccessor(t *testing.T) {
@@ -88,9 +86,9 @@ func TestUnmoved(t *testing.T) {
 		after                    int64
 		wantSurplus, wantMissing []string
 	}{
-		"as it was": {there: map[string]*unstructured.Unstructured{"a/db": served("new", 1, 1, from("old"))}},
+		"as it was": {there: map[string]*unstructured.Unstructured{"a/db": served("new", 1, 1, fromOld)}},
 		"as it was, but too old": {
-			there:       map[string]*unstructured.Unstructured{"a/db": served("new", 1, 1, from("old"))},
+			there:       map[string]*unstructured.Unstructured{"a/db": served("new", 1, 1, fromOld)},
 			after:       7,
 			wantSurplus: []string{"a/db"}, wantMissing: []string{"a/db"},
 		},
@@ -103,19 +101,19 @@ func TestUnmoved(t *testing.T) {
 			wantSurplus: []string{"a/db"}, wantMissing: []string{"a/db"},
 		},
 		"one that was made, and got no status": {
-			there:       map[string]*unstructured.Unstructured{"a/db": served("new", 1, 0, from("old"))},
+			there:       map[string]*unstructured.Unstructured{"a/db": served("new", 1, 0, fromOld)},
 			want:        []string{"a/db differs in .status.conditions[0].observedGeneration", "a/db differs in .status.observedGeneration"},
 			wantSurplus: []string{"a/db"}, wantMissing: []string{"a/db"},
 		},
 		"one that is being deleted": {
-			there: map[string]*unstructured.Unstructured{"a/db": served("new", 1, 1, from("old"), func(metadata map[string]any) {
+			there: map[string]*unstructured.Unstructured{"a/db": served("new", 1, 1, fromOld, func(metadata map[string]any) {
 				metadata["deletionTimestamp"] = "2026-01-01T00:00:00Z"
 			})},
 			want:        []string{"a/db was not made from the one that there is"},
 			wantSurplus: []string{"a/db"}, wantMissing: []string{"a/db"},
 		},
 		"one with a label more, and a finalizer less": {
-			there: map[string]*unstructured.Unstructured{"a/db": served("new", 1, 1, from("old"), func(metadata map[string]any) {
+			there: map[string]*unstructured.Unstructured{"a/db": served("new", 1, 1, fromOld, func(metadata map[string]any) {
 				metadata["labels"], metadata["finalizers"] = map[string]any{"app": "shop", "more": "yes"}, nil
 			})},
 			want:        []string{"a/db differs in .metadata.finalizers", "a/db differs in .metadata.labels.more (added)"},
@@ -123,7 +121,7 @@ func TestUnmoved(t *testing.T) {
 		},
 		"one too many": {
 			there: map[string]*unstructured.Unstructured{
-				"a/db": served("new", 1, 1, from("old")), "a/other": served("new", 1, 1),
+				"a/db": served("new", 1, 1, fromOld), "a/other": served("new", 1, 1),
 			},
 			want: []string{"a/other is one too many"}, wantSurplus: []string{"a/other"},
 		},
