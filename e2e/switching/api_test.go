@@ -22,7 +22,7 @@ import (
 const compacting = "--etcd-compaction-interval=5s"
 
 // fewAnew are enough to see that each is made anew, and its children stay: it takes a while for each.
-const fewAnew = 25
+const fewAnew = 15
 
 var _ = Describe("A switch of strategy api", Ordered, Label("api"), func() {
 	place := open(suite.Forms[0], compacting)
