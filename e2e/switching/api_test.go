@@ -21,19 +21,15 @@ import (
 // CustomResourceDefinition waits for that, and by itself it takes minutes.
 const compacting = "--etcd-compaction-interval=5s"
 
-// fewAnew are enough to see that each is made anew, and its children stay: it takes a while for each.
-const fewAnew = 15
-
 var _ = Describe("A switch of strategy api", Ordered, Label("api"), func() {
+	if !*full {
+		return
+	}
 	place := open(suite.Forms[0], compacting)
 
 	It("makes every object anew, and is noticed by nobody but for writes, there and back", SpecTimeout(patience),
 		func(ctx context.Context) {
-			there := &population{}
-			if !*full {
-				there.most = fewAnew
-			}
-			load := start(ctx, *place, there)
+			load := start(ctx, *place, &population{})
 			load.namesOnly = true // A child's owner is another one by design, with the same name.
 			load.before = load.children(ctx)
 			for range trips() {

@@ -50,7 +50,7 @@ func (l *load) finish(ctx context.Context, options consistency.Options) *consist
 	l.keep(verdict)
 	Expect(verdict.Clean()).To(BeTrue(), verdict.Text())
 	Expect(verdict.Counts.Watches).To(Equal(*watches))
-	Expect(verdict.Counts.Acknowledged).To(BeNumerically(">", l.size()), "the load was none")
+	Expect(verdict.Counts.Acknowledged).To(BeNumerically(">", *objects), "the load was none")
 	Expect(verdict.Counts.Foreign).To(BeNumerically(">", 0), "the controller was not at work")
 	l.same(ctx)
 	return verdict

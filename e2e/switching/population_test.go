@@ -34,26 +34,16 @@ type population struct {
 	namespaces []string
 	owners     map[string]types.UID // a ConfigMap in each namespace, which owns its instances
 	objects    []consistency.Object
-	// most instances that there are; 0 does not limit them.
-	most int
-}
-
-// size is how many instances there are all the time.
-func (p *population) size() int {
-	if p.most > 0 {
-		return min(*objects, p.most)
-	}
-	return *objects
 }
 
 // populate makes the instances and their surroundings, and waits until the controller has acted on all of them.
 func (l *load) populate(ctx context.Context) {
 	GinkgoHelper()
-	By(fmt.Sprintf("making %d instances", l.size()))
+	By(fmt.Sprintf("making %d instances", *objects))
 	client, err := kubernetes.NewForConfig(l.config())
 	Expect(err).NotTo(HaveOccurred())
 	l.owners = map[string]types.UID{}
-	for i := range max(2, l.size()/perNamespace) {
+	for i := range max(2, *objects/perNamespace) {
 		namespace, err := client.CoreV1().Namespaces().Create(ctx,
 			&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: fmt.Sprintf("load-%d-", i)}}, metav1.CreateOptions{})
 		Expect(err).NotTo(HaveOccurred())
@@ -63,7 +53,7 @@ func (l *load) populate(ctx context.Context) {
 		l.namespaces = append(l.namespaces, namespace.Name)
 		l.owners[namespace.Name] = owner.UID
 	}
-	for i := range l.size() {
+	for i := range *objects {
 		namespace := l.namespaces[i%len(l.namespaces)]
 		l.objects = append(l.objects, consistency.Object{Namespace: namespace, Name: fmt.Sprintf("db-%d", i)})
 	}

@@ -12,7 +12,7 @@
 //	-watches 20        of which every fifth is an informer of client-go
 //	-calm 3s           between two switches
 //	-round-trips 1     to the other form and back
-//	-full              strategy dedicated too, load without a switch, and faults, and not only short switches
+//	-full              strategies dedicated and api too, load without a switch, and faults, and not only one short switch
 //	-steps NAMES       of the faults: the steps to kill in, with commas between them; all if there is none
 //	-record DIR        keep each history and verdict there, as JSON
 //
@@ -43,7 +43,7 @@ var (
 	roundTrips = flag.Int("round-trips", 1, "switches to the other form and back")
 	steps      = flag.String("steps", "", "steps to kill in; all if empty")
 	record     = flag.String("record", "", "directory for histories and verdicts")
-	full       = flag.Bool("full", false, "strategy dedicated too, load without a switch, and faults")
+	full       = flag.Bool("full", false, "strategies dedicated and api too, load without a switch, and faults")
 )
 
 // binaries is the directory of the built programs.
