@@ -1,7 +1,6 @@
 package behaviour
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,7 +17,6 @@ import (
 	"github.com/duet-api/duet/e2e/wire"
 	"github.com/duet-api/duet/shared/controlplane"
 	"github.com/duet-api/duet/shared/install"
-	"github.com/duet-api/duet/shared/process"
 )
 
 // registrationFailureRows are about what is registered and should not be, or no longer has anything behind it. They
@@ -61,7 +59,8 @@ func (s *Subject) other() (install.Implementation, error) {
 	return nil, errors.New("could not find another form than the one that is installed")
 }
 
-// applyByHand does what a user with kubectl would: it brings up what is in a plan, and asks nobody.
+// applyByHand does what a user with kubectl would: it brings up what is in a plan, asks nobody, and waits for definitions
+// to be established. A kube-apiserver that dies before that would leave them as they are for minutes.
 func (b *backend) applyByHand(ctx context.Context, plan *install.Plan) error {
 	if err := b.applyAll(ctx, plan.Prerequisites); err != nil {
 		return err
@@ -88,7 +87,18 @@ func (b *backend) applyByHand(ctx context.Context, plan *install.Plan) error {
 			return err
 		}
 	}
-	return b.applyAll(ctx, plan.Objects)
+	if err := b.applyAll(ctx, plan.Objects); err != nil {
+		return err
+	}
+	for _, object := range plan.Objects {
+		if object.GetKind() != "CustomResourceDefinition" {
+			continue
+		}
+		if err := b.subject.established(ctx, object); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (b *backend) applyAll(ctx context.Context, objects []*unstructured.Unstructured) error {
@@ -207,17 +217,10 @@ func (s *Subject) whoServes(ctx context.Context) (string, error) {
 // They take a few seconds.
 const openAPIPatience = 15 * time.Second
 
-// openAPIFailures is how often kube-apiserver could not read the document of a server, since it was first started.
+// openAPIFailures is how often kube-apiserver could not read a document of a server, since it was first started. The
+// controllers of both versions of the document say so in the same words.
 func (s *Subject) openAPIFailures(ctx context.Context) (int, error) {
-	status, err := process.Find(ctx, s.Site.Plane.Runner(), controlplane.APIServer)
-	if err != nil {
-		return 0, err
-	}
-	log, err := os.ReadFile(status.LogFile)
-	if err != nil {
-		return 0, fmt.Errorf("could not read the log of %s: %w", controlplane.APIServer, err)
-	}
-	return bytes.Count(log, []byte("loading OpenAPI spec for")), nil
+	return s.Site.logged(ctx, controlplane.APIServer, "loading OpenAPI spec for")
 }
 
 // openAPIAfterRestart is the cluster's document, for who asks first after all of its parts have come together. Whoever

@@ -196,14 +196,22 @@ func (s *Subject) defineCustomResource(ctx context.Context) error {
 }
 
 func (s *Subject) establish(ctx context.Context, definition *unstructured.Unstructured) error {
-	path := "/apis/" + definition.GetAPIVersion() + "/customresourcedefinitions/" + definition.GetName()
-	_, err := stored(s.patch(ctx, path, definition, wire.PatchType(types.ApplyPatchType),
+	_, err := stored(s.patch(ctx, pathOfDefinition(definition), definition, wire.PatchType(types.ApplyPatchType),
 		wire.Query("fieldManager", "duet-matrix"), wire.Query("force", "true")))
 	if err != nil {
 		return fmt.Errorf("could not apply the CustomResourceDefinition: %w", err)
 	}
+	return s.established(ctx, definition)
+}
+
+func pathOfDefinition(definition *unstructured.Unstructured) string {
+	return "/apis/" + definition.GetAPIVersion() + "/customresourcedefinitions/" + definition.GetName()
+}
+
+// established waits until a CustomResourceDefinition is.
+func (s *Subject) established(ctx context.Context, definition *unstructured.Unstructured) error {
 	return eventually(ctx, "the CustomResourceDefinition established", func(ctx context.Context) (bool, error) {
-		current, err := stored(s.get(ctx, path))
+		current, err := stored(s.get(ctx, pathOfDefinition(definition)))
 		if err != nil {
 			return false, err
 		}

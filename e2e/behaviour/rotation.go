@@ -165,12 +165,7 @@ func rotateFrontProxy(ctx context.Context, b *backend) error {
 		return err
 	}
 	loaded := func(ctx context.Context) (int, error) {
-		status, err := process.Find(ctx, b.runner(), controlplane.APIServer)
-		if err != nil {
-			return 0, err
-		}
-		log, err := os.ReadFile(status.LogFile)
-		return bytes.Count(log, []byte(`"Loaded a new cert/key pair" name="aggregator-proxy-cert`)), err
+		return b.subject.Site.logged(ctx, controlplane.APIServer, `"Loaded a new cert/key pair" name="aggregator-proxy-cert`)
 	}
 	times, err := loaded(ctx)
 	if err != nil {

@@ -23,8 +23,9 @@ const (
 	// parallelRows run at once: enough to fill the waits, few enough not to disturb each other on two cores.
 	parallelRows = 6
 	// rowTimeout ends a probe that hangs. It is long, since the garbage collector and the quota controller look for new
-	// kinds every half minute only.
-	rowTimeout = 2 * time.Minute
+	// kinds every half minute only, and kube-apiserver waits one and then two minutes before it reads a document again
+	// that it could not read.
+	rowTimeout = 5 * time.Minute
 	// cleanupTimeout is how long a row's namespace, or anything else that it left, may take to go. It is generous: a
 	// hundred namespaces are deleted at a time, each in passes over every kind that there is.
 	cleanupTimeout = 5 * time.Minute

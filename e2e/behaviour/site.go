@@ -1,9 +1,11 @@
 package behaviour
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -89,6 +91,19 @@ func (s *Site) Subject() *Subject {
 		Form: s.Form.Name(), Profile: s.Profile, Capabilities: s.Form.Capabilities(s.Profile),
 		Config: s.Config(), User: s.Plane.UserConfig, Site: s,
 	}
+}
+
+// logged is how often a process has logged a text, since it was first started.
+func (s *Site) logged(ctx context.Context, name, text string) (int, error) {
+	status, err := process.Find(ctx, s.Plane.Runner(), name)
+	if err != nil {
+		return 0, err
+	}
+	log, err := os.ReadFile(status.LogFile)
+	if err != nil {
+		return 0, fmt.Errorf("could not read the log of %s: %w", name, err)
+	}
+	return bytes.Count(log, []byte(text)), nil
 }
 
 // Stop ends every process of the site.
