@@ -170,7 +170,7 @@ func (r *runner) accountOf(ctx context.Context, s scenario.Scenario, subject *sc
 				continue
 			}
 			out.Components[name] = state.Since(then)
-			if s.Watchers > 0 {
+			if collect {
 				out.Watchers = append(out.Watchers, report.WatcherCost{
 					Component:  name,
 					Goroutines: float64(state.Goroutines-then.Goroutines) / float64(s.Watchers),

@@ -35,10 +35,10 @@ type Arm struct {
 	Repeats string
 	// Witness: the arm is measured by an independent client, to check the numbers of the arm that it repeats.
 	Witness bool
-	// Brief: the arm is there to explain the others, and has a part only in the scenarios of the quick profile and in those
-	// that Also names.
-	Brief bool
-	Also  []string
+	// Reference: the arm is there to explain the others, and has a part only in the scenarios of the quick profile and in
+	// those that For names.
+	Reference bool
+	For       []string
 	// Plane names the control plane behind the arm. Component names in resource usage begin with it.
 	Plane string
 	// Target is where the requests go.

@@ -269,7 +269,7 @@ func Arms(ctx context.Context, entries []Entry, sides matrix.Sides, seed uint64)
 		}
 		arms = append(arms, &arm.Arm{
 			Name: entry.Name, Form: entry.form, Repeats: entry.Repeats, Plane: entry.side.name, Encoding: entry.Encoding,
-			Witness: entry.Witness, Brief: entry.Reference, Also: entry.For,
+			Witness: entry.Witness, Reference: entry.Reference, For: entry.For,
 			Target: target, Kind: kind,
 		})
 	}

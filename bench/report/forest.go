@@ -57,15 +57,14 @@ func newForest(b *Bench, test, base string) Forest {
 	for _, s := range b.Scenarios {
 		group := forestGroup{Title: s.Title, Y: y}
 		for _, metric := range []Metric{P50, P99, CPU} {
-			for _, c := range b.pair(test, base, metric) {
-				if c.Scenario != s.Name || c.Ratio.N == 0 {
-					continue
-				}
-				line := newForestLine(c, scale, y)
-				group.Lines = append(group.Lines, line)
-				f.Alt += fmt.Sprintf(" %s %s: %s, %s.", s.Title, line.Metric, line.Text, line.Verdict)
-				y += forestStep
+			c := b.comparison(s.Name, test, base, metric)
+			if c == nil || c.Ratio.N == 0 {
+				continue
 			}
+			line := newForestLine(*c, scale, y)
+			group.Lines = append(group.Lines, line)
+			f.Alt += fmt.Sprintf(" %s %s: %s, %s.", s.Title, line.Metric, line.Text, line.Verdict)
+			y += forestStep
 		}
 		if len(group.Lines) > 0 {
 			f.Groups = append(f.Groups, group)

@@ -191,18 +191,10 @@ func newOperation(b *Bench, s Scenario, arms []Arm, headlines []Headline) operat
 	}
 	for _, h := range headlines {
 		pair := pairView{Test: h.Test, Base: h.Base}
-		found := func(metric Metric) *Comparison {
-			for _, c := range b.pair(h.Test, h.Base, metric) {
-				if c.Scenario == s.Name {
-					return &c
-				}
-			}
-			return nil
-		}
-		if c := found(P50); c != nil {
+		if c := b.comparison(s.Name, h.Test, h.Base, P50); c != nil {
 			pair.P50 = *c
 		}
-		pair.P99, pair.CPU = found(P99), found(CPU)
+		pair.P99, pair.CPU = b.comparison(s.Name, h.Test, h.Base, P99), b.comparison(s.Name, h.Test, h.Base, CPU)
 		out.Pairs = append(out.Pairs, pair)
 	}
 	return out

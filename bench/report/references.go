@@ -45,23 +45,21 @@ func newReferences(b *Bench) (References, bool) {
 		}
 	}
 	for _, s := range b.Scenarios {
-		line, any := referenceLine{Title: s.Title}, false
+		line, measured := referenceLine{Title: s.Title}, false
 		if base := b.Summary(s.Name, out.Base.Name); base != nil {
 			line.Base = base.P50
 		}
 		for _, a := range out.Arms {
 			var cell referenceCell
 			if summary := b.Summary(s.Name, a.Name); summary != nil && summary.P50.N > 0 {
-				cell.P50, any = summary.P50, true
+				cell.P50, measured = summary.P50, true
 			}
-			for _, c := range b.pair(a.Name, out.Base.Name, P50) {
-				if c.Scenario == s.Name {
-					cell.Ratio = c.Ratio
-				}
+			if c := b.comparison(s.Name, a.Name, out.Base.Name, P50); c != nil {
+				cell.Ratio = c.Ratio
 			}
 			line.Cells = append(line.Cells, cell)
 		}
-		if any {
+		if measured {
 			out.Lines = append(out.Lines, line)
 		}
 	}

@@ -81,6 +81,16 @@ func (b *Bench) pair(test, base string, metric Metric) []Comparison {
 	return out
 }
 
+// comparison of two arms in one scenario; nil if there is none.
+func (b *Bench) comparison(scenario, test, base string, metric Metric) *Comparison {
+	for _, c := range b.pair(test, base, metric) {
+		if c.Scenario == scenario {
+			return &c
+		}
+	}
+	return nil
+}
+
 // order of verdicts in a headline.
 var order = []stats.Verdict{stats.Faster, stats.Slower, stats.NoDifference, stats.Undecided}
 

@@ -88,7 +88,7 @@ func startGets(
 ) func(context.Context, *Subject, Cell) (load.Op, func() error, error) {
 	return func(_ context.Context, s *Subject, cell Cell) (load.Op, func() error, error) {
 		answers := make([]bytes.Buffer, cell.Workers)
-		sources := newSources(cell)
+		sources := cell.sources()
 		op := func(ctx context.Context, call load.Call) (time.Time, error) {
 			return read(ctx, s, pick(sources[call.Worker], s.Population), &answers[call.Worker])
 		}

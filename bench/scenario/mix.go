@@ -3,7 +3,6 @@ package scenario
 import (
 	"bytes"
 	"context"
-	"math/rand/v2"
 	"time"
 
 	"github.com/duet-api/duet/bench/arm"
@@ -37,7 +36,7 @@ func startMix(ctx context.Context, s *Subject, cell Cell) (load.Op, func() error
 		return nil, nil, err
 	}
 	answers := make([]bytes.Buffer, cell.Workers)
-	sources := newSources(cell)
+	sources := cell.sources()
 	op := func(ctx context.Context, call load.Call) (time.Time, error) {
 		if sources[call.Worker].IntN(oneWriteIn) > 0 {
 			return get(ctx, s, anyMember(sources[call.Worker], s.Population), &answers[call.Worker])
@@ -46,13 +45,4 @@ func startMix(ctx context.Context, s *Subject, cell Cell) (load.Op, func() error
 		return done, err
 	}
 	return op, nil, nil
-}
-
-// newSources are what each worker draws from: the same for all arms of a round.
-func newSources(cell Cell) []*rand.Rand {
-	sources := make([]*rand.Rand, cell.Workers)
-	for worker := range sources {
-		sources[worker] = rand.New(rand.NewPCG(cell.Seed, uint64(worker)))
-	}
-	return sources
 }

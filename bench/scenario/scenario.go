@@ -11,6 +11,7 @@ package scenario
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -59,7 +60,7 @@ func (s Scenario) Repeats() bool {
 
 // Fits is whether an arm has a part in the scenario.
 func (s Scenario) Fits(a *arm.Arm) bool {
-	return (!a.Brief || s.Level <= Quick || slices.Contains(a.Also, s.Name)) &&
+	return (!a.Reference || s.Level <= Quick || slices.Contains(a.For, s.Name)) &&
 		(!a.Witness || witnessed[s.Name] != nil) && a.Target.Can() >= s.Needs && (s.Kind == nil || s.Kind(a.Kind))
 }
 
@@ -81,6 +82,15 @@ type Cell struct {
 	Operations int64
 	// Events counts what happens beside the operations.
 	Events *Events
+}
+
+// sources are what each worker draws from: the same for all arms of a round.
+func (c Cell) sources() []*rand.Rand {
+	sources := make([]*rand.Rand, c.Workers)
+	for worker := range sources {
+		sources[worker] = rand.New(rand.NewPCG(c.Seed, uint64(worker)))
+	}
+	return sources
 }
 
 // Cell is a cell of the scenario that lasts so long.

@@ -99,7 +99,16 @@ func (m *move) importable(ctx context.Context) error {
 	if _, err := revision(ctx, copies); err == nil && m.installer.Running(ctx, m.to.plan) == nil {
 		return nil // While writes are refused, every second counts.
 	}
+	return m.bringImportable(ctx)
+}
+
+// bringImportable starts the other form beside the one that serves, and returns once it takes objects.
+func (m *move) bringImportable(ctx context.Context) error {
 	if err := m.beside(ctx); err != nil {
+		return err
+	}
+	copies, err := m.copies()
+	if err != nil {
 		return err
 	}
 	return until(ctx, m.to.form.Name()+" to take objects", fenceInterval, func(ctx context.Context) error {
@@ -121,13 +130,19 @@ func revision(ctx context.Context, objects dynamic.ResourceInterface) (int64, er
 	return newest, nil
 }
 
+// reached is the newest resourceVersion that clients have seen.
+func (m *move) reached(ctx context.Context) (int64, error) {
+	originals, err := m.originals()
+	if err != nil {
+		return 0, err
+	}
+	return revision(ctx, originals)
+}
+
 // ahead does what takes time and needs no fence: the other form is started, asked whether it would take every object,
 // and made to be newer than anything that the old form has said. A refusal comes before anything is fenced.
 func (m *move) ahead(ctx context.Context) error {
-	if err := m.beside(ctx); err != nil {
-		return err
-	}
-	if err := m.importable(ctx); err != nil {
+	if err := m.bringImportable(ctx); err != nil {
 		return err
 	}
 	if err := m.tryAll(ctx); err != nil {

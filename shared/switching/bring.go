@@ -161,8 +161,5 @@ func (m *move) unprepare(ctx context.Context) error {
 		return err
 	}
 	m.check("what was prepared for %s is gone; %s serves", m.to.form.Name(), m.from.form.Name())
-	if err := m.lowerFences(ctx); err != nil || m.strategy() != API {
-		return err
-	}
-	return m.installer.StartController(ctx)
+	return m.lowerFences(ctx)
 }

@@ -218,7 +218,12 @@ func (m *move) lowerFences(ctx context.Context) error {
 		return err
 	}
 	if len(m.serving().definitions()) > 0 {
-		return m.installer.LowerHold(ctx)
+		if err := m.installer.LowerHold(ctx); err != nil {
+			return err
+		}
+	}
+	if m.strategy() == API { // holdOwners has stopped it.
+		return m.installer.StartController(ctx)
 	}
 	return nil
 }

@@ -48,11 +48,7 @@ func (m *move) remake(ctx context.Context) error {
 		return err
 	}
 	m.check("%d children are taken from their owners, so that the garbage collector does not ask for these", children)
-	copies, err := m.copies()
-	if err != nil {
-		return err
-	}
-	there, _, err := listAll(ctx, copies, "")
+	copies, there, err := m.copied(ctx)
 	if err != nil {
 		return err
 	}
@@ -151,22 +147,30 @@ func remove(ctx context.Context, objects dynamic.NamespaceableResourceInterface,
 	})
 }
 
+// copied are the copies that there are, and access to them.
+func (m *move) copied(ctx context.Context) (
+	dynamic.NamespaceableResourceInterface, map[string]*unstructured.Unstructured, error,
+) {
+	copies, err := m.copies()
+	if err != nil {
+		return nil, nil, err
+	}
+	there, _, err := listAll(ctx, copies, "")
+	return copies, there, err
+}
+
 // compareMoved is nil when everything that was made anew is as what it was made from.
 func (m *move) compareMoved(ctx context.Context) error {
 	originals, _, err := list(ctx, m.installer.Env.Config(), "")
 	if err != nil {
 		return err
 	}
-	copies, err := m.copies()
+	_, there, err := m.copied(ctx)
 	if err != nil {
 		return err
 	}
-	there, _, err := listAll(ctx, copies, "")
-	if err != nil {
+	if err := unequal(unmoved(originals, there)); err != nil {
 		return err
-	}
-	if found := unmoved(originals, there); len(found) > 0 {
-		return fmt.Errorf("%d differences: %s", len(found), strings.Join(found[:min(len(found), shownObjects)], "; "))
 	}
 	m.result.Objects = len(originals)
 	m.check("%d objects are alike in both: spec, status, labels, annotations, finalizers and owners", len(originals))
@@ -182,11 +186,7 @@ func (m *move) upToDate(ctx context.Context) error {
 	if err := m.importable(ctx); err != nil {
 		return err
 	}
-	originals, err := m.originals()
-	if err != nil {
-		return err
-	}
-	now, err := revision(ctx, originals)
+	now, err := m.reached(ctx)
 	if err != nil {
 		return err
 	}

@@ -56,11 +56,7 @@ func (m *move) outrun(ctx context.Context) error {
 
 // outrunOnce does so, or says that it is done.
 func (m *move) outrunOnce(ctx context.Context) (bool, error) {
-	originals, err := m.originals()
-	if err != nil {
-		return false, err
-	}
-	now, err := revision(ctx, originals)
+	now, err := m.reached(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -68,7 +64,7 @@ func (m *move) outrunOnce(ctx context.Context) (bool, error) {
 	if err := pause(ctx, moment); err != nil {
 		return false, err
 	}
-	later, err := revision(ctx, originals)
+	later, err := m.reached(ctx)
 	if err != nil {
 		return false, err
 	}

@@ -39,11 +39,6 @@ func (m *move) park(ctx context.Context) error {
 		return err
 	}
 	m.check("the fences are lowered")
-	if m.strategy() == API {
-		if err := m.installer.StartController(ctx); err != nil {
-			return err
-		}
-	}
 	return m.installer.WriteRecord(ctx, m.to.form, m.to.profile)
 }
 

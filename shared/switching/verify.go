@@ -36,13 +36,21 @@ func (m *move) verify(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if found := differences(before, after); len(found) > 0 {
-			return fmt.Errorf("%d differences: %s", len(found), strings.Join(found[:min(len(found), shownObjects)], "; "))
+		if err := unequal(differences(before, after)); err != nil {
+			return err
 		}
 		m.result.Objects = len(before)
 		m.check("%d objects are the same in both: UID, creationTimestamp, generation and all other fields", len(before))
 		return nil
 	})
+}
+
+// unequal is an error with the number of differences and the first of them; nil if there are none.
+func unequal(found []string) error {
+	if len(found) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d differences: %s", len(found), strings.Join(found[:min(len(found), shownObjects)], "; "))
 }
 
 // verifyDefinition looks at the objects once more: nobody can ask the CustomResourceDefinition before it serves, but what

@@ -17,13 +17,13 @@ import (
 	"github.com/duet-api/duet/bench/scenario"
 )
 
-// benchCommand is what `duet bench` was asked for.
 // Where the arms take part that are references.
 const (
 	briefReferences = "brief"
 	fullReferences  = "full"
 )
 
+// benchCommand is what `duet bench` was asked for.
 type benchCommand struct {
 	streams     genericiooptions.IOStreams
 	options     compare.Options
