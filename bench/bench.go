@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"time"
 
 	utilrand "k8s.io/apimachinery/pkg/util/rand"
@@ -33,6 +34,8 @@ type Options struct {
 	Seed uint64
 	// Usage reads the components' CPU time and memory; nil measures the load generator only.
 	Usage measure.Source
+	// Turns, unless they are nil, let rest whatever has no part in a cell. They know the planes of all arms.
+	Turns *measure.Turns
 	// Inspect reads what the servers say of themselves, outside of the measured cells; nil leaves that out.
 	Inspect measure.Inspector
 	// Resume is a run that was interrupted and is to go on: its rounds are kept, and what is missing is measured, in the
@@ -75,7 +78,7 @@ func Run(ctx context.Context, options Options) (_ *report.Bench, err error) {
 	for i, scenarios := range scenario.Stages(options.Scenarios) {
 		r := &runner{
 			Options: options, usage: measure.WithSelf(options.Usage), result: result, from: finished(result, scenarios),
-			order: newOrder(options.Seed+uint64(i), len(options.Arms), len(scenarios)),
+			order: newOrder(options.Seed+uint64(i), options.Arms, len(scenarios)),
 		}
 		r.Scenarios = scenarios
 		if r.cells() == 0 || r.from == r.Profile.Rounds {
@@ -227,6 +230,10 @@ func (r *runner) populate(ctx context.Context, i int, population scenario.Popula
 // close removes what prepare made, on all arms at once: it is waiting, mostly.
 func (r *runner) close(ctx context.Context) error {
 	r.Progress(Progress{Phase: "clean up"})
+	var all []error
+	if r.Turns != nil {
+		all = append(all, r.Turns.End(context.WithoutCancel(ctx)))
+	}
 	for _, populations := range r.subjects {
 		for _, subject := range populations {
 			subject.Close()
@@ -236,7 +243,6 @@ func (r *runner) close(ctx context.Context) error {
 	for _, a := range r.touched {
 		go func() { failures <- a.Cleanup(ctx) }()
 	}
-	var all []error
 	for range r.touched {
 		all = append(all, <-failures)
 	}
@@ -293,31 +299,43 @@ func (r *runner) cells() int {
 }
 
 // order of the arms in each scenario: random, and reversed in every second round (ABBA), so that a drift of the machine
-// within two rounds hits all arms alike.
+// within two rounds hits all arms alike. The arms that the run is about are a block of their own, so that what they are
+// compared with is seconds away, however many references there are.
 type order struct {
 	random  *rand.Rand
-	arms    int
+	blocks  [][]int
 	reverse bool
 	current [][]int
 }
 
-func newOrder(seed uint64, arms, scenarios int) *order {
+func newOrder(seed uint64, arms []*arm.Arm, scenarios int) *order {
 	const stream = 0x0d3e7 // any constant: the corpus uses the seed with small ones
-	return &order{random: rand.New(rand.NewPCG(seed, stream)), arms: arms, reverse: true, current: make([][]int, scenarios)}
+	blocks := make([][]int, 2)
+	for i, a := range arms {
+		block := 0
+		if a.Reference {
+			block = 1
+		}
+		blocks[block] = append(blocks[block], i)
+	}
+	return &order{random: rand.New(rand.NewPCG(seed, stream)), blocks: blocks, reverse: true, current: make([][]int, scenarios)}
 }
 
 func (o *order) next() {
 	o.reverse = !o.reverse
 	for i, was := range o.current {
-		if !o.reverse {
-			o.current[i] = o.random.Perm(o.arms)
+		if o.reverse {
+			was = slices.Clone(was)
+			slices.Reverse(was)
+			o.current[i] = was
 			continue
 		}
-		reversed := make([]int, len(was))
-		for j, index := range was {
-			reversed[len(was)-1-j] = index
+		o.current[i] = nil
+		for _, block := range o.blocks {
+			for _, at := range o.random.Perm(len(block)) {
+				o.current[i] = append(o.current[i], block[at])
+			}
 		}
-		o.current[i] = reversed
 	}
 }
 

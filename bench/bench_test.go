@@ -289,3 +289,19 @@ func failingIn(now *int, round int) measure.Source {
 func brokenUsage(context.Context) (map[string]measure.Usage, error) {
 	return nil, errors.New("broken usage")
 }
+
+// However many references there are, those that the run is about follow each other, in every round.
+func TestReferencesAreABlockOfTheirOwn(t *testing.T) {
+	server := fakeapi.New(t)
+	o := options(t, server)
+	o.Arms[1].Name, o.Arms[1].Repeats, o.Arms[1].Reference = "reference", "", true
+	result, err := bench.Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range result.Rows {
+		if row.Arm == "reference" && row.Position == 2 {
+			t.Errorf("round %d, %s: the reference came between the others", row.Round, row.Scenario)
+		}
+	}
+}

@@ -146,9 +146,13 @@ func (c *comparison) bench(ctx context.Context) (*report.Bench, error) {
 	}
 	c.step("benchmark %q: %d arms, %d scenarios, %d rounds, about %s", c.Bench.Name, len(c.Arms), len(c.Scenarios), c.Bench.Rounds,
 		c.Bench.Duration(arms, c.Scenarios).Round(time.Second))
+	turns := &measure.Turns{}
+	for _, s := range c.sides {
+		turns.Add(s.Name, s.Plane.Runner())
+	}
 	return bench.Run(ctx, bench.Options{
-		Arms: arms, Scenarios: c.Scenarios, Profile: c.Bench, Seed: c.Seed, Usage: c.usage, Inspect: c.inspect, Progress: c.progress(),
-		Resume: c.earlier(),
+		Arms: arms, Scenarios: c.Scenarios, Profile: c.Bench, Seed: c.Seed, Usage: c.usage, Inspect: c.inspect, Turns: turns,
+		Progress: c.progress(), Resume: c.earlier(),
 	})
 }
 
