@@ -92,9 +92,12 @@ test-race: ## Run every test under the race detector
 test-mysql: ## Run the tests on real servers: needs mysqld or mariadbd on PATH
 	shared/hack/test.sh mysql
 
+# All of it takes hours. A part is chosen by its labels: shared, dedicated, api, faults, and the victims of the faults.
+PART ?=
+
 .PHONY: test-switch
-test-switch: ## Switch a live API under full load, with strategies and faults (long)
-	shared/hack/test.sh switch
+test-switch: ## Switch a live API under full load, with strategies and faults: PART=shared|dedicated|api|faults|...
+	shared/hack/test.sh switch '$(PART)'
 
 .PHONY: clean
 clean: ## Remove bin/ and out/ (cached control plane binaries stay)

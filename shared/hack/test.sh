@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Runs the tests: `test.sh` all of them, `test.sh unit` those without a control plane, `test.sh race` all under the race
 # detector. `test.sh mysql` runs those that need a MySQL server on PATH, which the others leave out. `test.sh switch` runs
-# the suite that switches a live API at its full size, of which the others run a small part. The control plane's binaries
-# are built first, with progress, because `go test` shows none.
+# the suite that switches a live API at its full size, of which the others run a small part; `test.sh switch LABELS` runs
+# the specs of it that a label filter chooses. The control plane's binaries are built first, with progress, because
+# `go test` shows none.
 set -o errexit -o nounset -o pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -23,7 +24,7 @@ unit) exec go test $unit ;;
 all | mysql | switch) flags=() ;;
 race) flags=(-race) ;;
 *)
-	echo "usage: test.sh [unit|race|mysql|switch]" >&2
+	echo "usage: test.sh [unit|race|mysql|switch [LABELS]]" >&2
 	exit 2
 	;;
 esac
@@ -37,7 +38,7 @@ fi
 if [ "$mode" = switch ]; then
 	echo "== a switch under load"
 	# With -v for the verdicts, which are in the report of each spec.
-	exec go test -v -count 1 -timeout 180m ./e2e/switching -args -ginkgo.no-color \
+	exec go test -v -count 1 -timeout 300m ./e2e/switching -args -ginkgo.no-color -ginkgo.label-filter="${2:-}" \
 		-full -objects=1000 -rate=200 -watches=50 -calm=10s -round-trips=10
 fi
 echo "== unit tests"
