@@ -23,9 +23,12 @@ const (
 	// owner labels what the benchmark makes, and names the role it makes.
 	ownerLabel = "app.kubernetes.io/managed-by"
 	owner      = "duet-bench"
-	// settle bounds the time until new rights are in force, and until removed namespaces are gone.
+	// settle bounds the time until new rights are in force.
 	settle = time.Minute
-	poll   = 100 * time.Millisecond
+	// emptying bounds the time until a removed namespace is gone. A server takes up to ten milliseconds for each object,
+	// and there may be a hundred thousand.
+	emptying = 20 * time.Minute
+	poll     = 100 * time.Millisecond
 )
 
 // Kubernetes is a resource of a Kubernetes API.
@@ -155,7 +158,7 @@ func (a *Arm) awaitRights(ctx context.Context) error {
 // Cleanup removes the namespaces and all that is in them, and returns when they are gone. Removing what is not there
 // is no error. It works with a cancelled context too, in bounded time: the caller's interruption must leave no litter.
 func (k Kubernetes) Cleanup(ctx context.Context, a *Arm) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), emptying)
 	defer cancel()
 	admin, err := clientset(k.Admin)
 	if err != nil {
@@ -178,7 +181,7 @@ func (k Kubernetes) Cleanup(ctx context.Context, a *Arm) error {
 		})
 		if err != nil {
 			failed = append(failed, fmt.Errorf("namespace %s is still being deleted after %v; see its conditions for "+
-				"what holds it: %w", namespace, settle, err))
+				"what holds it: %w", namespace, emptying, err))
 		}
 	}
 	return errors.Join(failed...)
