@@ -48,8 +48,23 @@ var streamRows = []Row{
 	},
 }
 
-// trickling begins to send an object, and sends no more of it until it was answered.
-func (s *Subject) trickling(ctx context.Context, path string) (*wire.Answer, error) {
+// patientTries of a request that takes a minute.
+const patientTries = 3
+
+// trickling is the answer to an object that comes to no end. On a busy machine the server behind may give up in the very
+// moment in which kube-apiserver does, which then breaks off what it has begun to pass on: that is no answer, and it is
+// asked again.
+func (s *Subject) trickling(ctx context.Context, path string) (answer *wire.Answer, err error) {
+	for range patientTries {
+		if answer, err = s.trickle(ctx, path); err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	return answer, err
+}
+
+// trickle begins to send an object, and sends no more of it until it was answered.
+func (s *Subject) trickle(ctx context.Context, path string) (*wire.Answer, error) {
 	body, rest := io.Pipe()
 	begun := make(chan struct{})
 	go func() {
