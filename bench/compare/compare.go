@@ -73,7 +73,7 @@ func Run(ctx context.Context, options Options) (run report.Run, dir string, err 
 		if run.Bench, err = c.bench(ctx); err != nil && run.Bench == nil {
 			return run, "", err
 		}
-		if c.Traces && ctx.Err() == nil {
+		if c.follows() && ctx.Err() == nil {
 			traces, tracesErr := c.traces(ctx)
 			run.Bench.Traces, err = traces, errors.Join(err, tracesErr)
 		}
@@ -100,7 +100,7 @@ func (c *comparison) step(format string, args ...any) {
 	if len(c.Scenarios) > 0 {
 		steps++
 	}
-	if len(c.Scenarios) > 0 && c.Traces {
+	if len(c.Scenarios) > 0 && c.follows() {
 		steps++
 	}
 	c.done++

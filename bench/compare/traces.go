@@ -10,8 +10,13 @@ import (
 	"github.com/duet-api/duet/bench/trace"
 )
 
-// tracedDir gets a directory for each control plane of the traced pass.
+// tracedDir gets a directory for each control plane of the traced pass, beside those of the others.
 const tracedDir = "traced"
+
+// follows is whether there is a traced pass. A run that goes on may have had its own.
+func (c *comparison) follows() bool {
+	return c.Traces && (c.Resume == nil || c.Resume.Run.Bench.Traces == nil)
+}
 
 // traces follows requests through control planes whose servers report what they do. The measured ones are stopped
 // first: their servers must not pay for it, and the machine is small.
@@ -23,7 +28,7 @@ func (c *comparison) traces(ctx context.Context) (_ *trace.Result, err error) {
 	c.step("following single requests through the servers")
 	var receiver trace.Receiver
 	defer receiver.Close()
-	settings, err := receiver.Settings(filepath.Join(c.dir, tracedDir))
+	settings, err := receiver.Settings(filepath.Join(c.planesDir(), tracedDir))
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +43,7 @@ func (c *comparison) traces(ctx context.Context) (_ *trace.Result, err error) {
 		planes[i].Amend = settings.Amend
 	}
 	sides, err := matrix.StartSides(ctx, matrix.SidesOptions{
-		Sides: planes, Forms: c.Forms, Dir: filepath.Join(c.dir, tracedDir), Progress: c.Progress,
+		Sides: planes, Forms: c.Forms, Dir: filepath.Join(c.planesDir(), tracedDir), Progress: c.Progress,
 	})
 	defer func() { err = errors.Join(err, sides.Discard(context.WithoutCancel(ctx))) }()
 	if err != nil {
