@@ -157,7 +157,7 @@ func (r *runner) accounted(scenario, arm string) bool {
 
 func (r *runner) accountOf(ctx context.Context, s scenario.Scenario, subject *scenario.Subject) (report.Account, error) {
 	out := report.Account{Scenario: s.Name, Arm: subject.Arm.Name, Components: map[string]measure.State{}}
-	if err := r.turn(ctx, subject.Arm); err != nil {
+	if err := r.Turns.Take(ctx, subject.Arm.Plane); err != nil {
 		return out, err
 	}
 	collect := s.Watchers > 0 // what they take is exact then

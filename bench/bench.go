@@ -34,7 +34,7 @@ type Options struct {
 	Seed uint64
 	// Usage reads the components' CPU time and memory; nil measures the load generator only.
 	Usage measure.Source
-	// Turns, unless they are nil, let rest whatever has no part in a cell. They know the planes of all arms.
+	// Turns let rest whatever has no part in a cell, and know the planes of all arms; nil lets everything run.
 	Turns *measure.Turns
 	// Inspect reads what the servers say of themselves, outside of the measured cells; nil leaves that out.
 	Inspect measure.Inspector
@@ -230,10 +230,7 @@ func (r *runner) populate(ctx context.Context, i int, population scenario.Popula
 // close removes what prepare made, on all arms at once: it is waiting, mostly.
 func (r *runner) close(ctx context.Context) error {
 	r.Progress(Progress{Phase: "clean up"})
-	var all []error
-	if r.Turns != nil {
-		all = append(all, r.Turns.End(context.WithoutCancel(ctx)))
-	}
+	all := []error{r.Turns.End(context.WithoutCancel(ctx))}
 	for _, populations := range r.subjects {
 		for _, subject := range populations {
 			subject.Close()
@@ -324,13 +321,13 @@ func newOrder(seed uint64, arms []*arm.Arm, scenarios int) *order {
 func (o *order) next() {
 	o.reverse = !o.reverse
 	for i, was := range o.current {
+		o.current[i] = nil
 		if o.reverse {
-			was = slices.Clone(was)
-			slices.Reverse(was)
-			o.current[i] = was
+			for _, index := range slices.Backward(was) {
+				o.current[i] = append(o.current[i], index)
+			}
 			continue
 		}
-		o.current[i] = nil
 		for _, block := range o.blocks {
 			for _, at := range o.random.Perm(len(block)) {
 				o.current[i] = append(o.current[i], block[at])

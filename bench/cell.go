@@ -30,7 +30,7 @@ func (r *runner) cellUntil(
 	ended func(context.Context) error,
 ) (report.Row, error) {
 	row := report.Row{Round: round, Scenario: s.Name, Arm: subject.Arm.Name}
-	if err := r.turn(ctx, subject.Arm); err != nil {
+	if err := r.Turns.Take(ctx, subject.Arm.Plane); err != nil {
 		return row, err
 	}
 	s = r.rated(s, subject.Arm)
@@ -76,14 +76,6 @@ func (r *runner) cellUntil(
 	}
 	row.Events = cell.Events.Counts()
 	return row, nil
-}
-
-// turn is the arm's: what has no part in its cells stands still.
-func (r *runner) turn(ctx context.Context, a *arm.Arm) error {
-	if r.Turns == nil {
-		return nil
-	}
-	return r.Turns.Take(ctx, a.Plane)
 }
 
 func stopped(stop func() error) error {

@@ -37,8 +37,11 @@ func (t *Turns) Add(name string, runner process.Runner) {
 	t.planes = append(t.planes, &plane{name: name, runner: runner})
 }
 
-// Take gives a control plane its turn, and returns when it is up.
+// Take gives a control plane its turn, and returns when it is up. Where there are no turns, everything is.
 func (t *Turns) Take(ctx context.Context, name string) error {
+	if t == nil {
+		return nil
+	}
 	at := slices.IndexFunc(t.planes, func(p *plane) bool { return p.name == name })
 	if at < 0 {
 		return fmt.Errorf("could not give control plane %q a turn: there is none of that name", name)
@@ -50,14 +53,11 @@ func (t *Turns) Take(ctx context.Context, name string) error {
 			return err
 		}
 	}
-	woken := len(next.resting) > 0
-	for _, p := range t.planes[:min(atOnce, len(t.planes))] {
-		if err := p.wake(ctx); err != nil {
-			return err
-		}
-	}
-	if !woken {
+	if len(next.resting) == 0 {
 		return nil
+	}
+	if err := next.wake(ctx); err != nil {
+		return err
 	}
 	select {
 	case <-time.After(waking):
@@ -69,6 +69,9 @@ func (t *Turns) Take(ctx context.Context, name string) error {
 
 // End lets every control plane run.
 func (t *Turns) End(ctx context.Context) error {
+	if t == nil {
+		return nil
+	}
 	var errs []error
 	for _, p := range t.planes {
 		errs = append(errs, p.wake(ctx))
