@@ -90,11 +90,8 @@ func (b *backend) applyByHand(ctx context.Context, plan *install.Plan) error {
 	if err := b.applyAll(ctx, plan.Objects); err != nil {
 		return err
 	}
-	for _, object := range plan.Objects {
-		if object.GetKind() != "CustomResourceDefinition" {
-			continue
-		}
-		if err := b.subject.established(ctx, object); err != nil {
+	for _, definition := range definitions(plan) {
+		if err := b.subject.established(ctx, definition); err != nil {
 			return err
 		}
 	}

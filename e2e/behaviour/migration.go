@@ -186,10 +186,8 @@ func (s *Subject) defineCustomResource(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("could not read the plan of %s: %w", form.Name(), err)
 		}
-		for _, object := range plan.Objects {
-			if object.GetKind() == "CustomResourceDefinition" {
-				return s.establish(ctx, object)
-			}
+		if found := definitions(plan); len(found) > 0 {
+			return s.establish(ctx, found[0])
 		}
 	}
 	return errors.New("no form has a CustomResourceDefinition")

@@ -39,10 +39,10 @@ var rolloutRows = []Row{
 	},
 }
 
-// definitions are the CustomResourceDefinitions in the form's plan.
-func (b *backend) definitions() []*unstructured.Unstructured {
+// definitions are the CustomResourceDefinitions in a plan.
+func definitions(plan *install.Plan) []*unstructured.Unstructured {
 	var found []*unstructured.Unstructured
-	for _, object := range b.plan.Objects {
+	for _, object := range plan.Objects {
 		if object.GetKind() == "CustomResourceDefinition" {
 			found = append(found, object)
 		}
@@ -132,7 +132,7 @@ func rollOut(ctx context.Context, s *Subject) (Observation, error) {
 
 // release puts a change of a description into place as the form's author would, and returns when it is.
 func (b *backend) release(ctx context.Context) error {
-	for _, definition := range b.definitions() {
+	for _, definition := range definitions(b.plan) {
 		err := b.eachVersion(ctx, definition, func(version map[string]any) {
 			_ = unstructured.SetNestedField(version, "Described anew.", "schema", "openAPIV3Schema", "description")
 		})
@@ -212,7 +212,7 @@ func (s *Subject) listed(ctx context.Context) string {
 
 // withdraw serves a version no more, until the row is cleaned up.
 func (b *backend) withdraw(ctx context.Context, version string) error {
-	for _, definition := range b.definitions() {
+	for _, definition := range definitions(b.plan) {
 		err := b.eachVersion(ctx, definition, func(one map[string]any) {
 			if one["name"] == version {
 				one["served"] = false
