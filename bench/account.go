@@ -119,7 +119,10 @@ func (r *runner) look(
 	if err != nil {
 		return nil, nil, err
 	}
-	usage, err := r.usage(ctx)
+	if r.Usage == nil {
+		return states, nil, nil
+	}
+	usage, err := r.Usage(ctx)
 	return states, usage, err
 }
 

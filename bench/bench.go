@@ -77,7 +77,7 @@ func Run(ctx context.Context, options Options) (_ *report.Bench, err error) {
 	}
 	for i, scenarios := range scenario.Stages(options.Scenarios) {
 		r := &runner{
-			Options: options, usage: measure.WithSelf(options.Usage), result: result, from: finished(result, scenarios),
+			Options: options, result: result, from: finished(result, scenarios),
 			order: newOrder(options.Seed+uint64(i), options.Arms, len(scenarios)),
 		}
 		r.Scenarios = scenarios
@@ -177,7 +177,6 @@ func describe(o Options) *report.Bench {
 // runner is one stage of a run.
 type runner struct {
 	Options
-	usage measure.Source
 	order *order
 	// from is the number of rounds that an earlier run has measured.
 	from    int
@@ -259,27 +258,49 @@ func (r *runner) measure(ctx context.Context) error {
 		if round <= r.from {
 			continue
 		}
-		for s := range r.Scenarios {
-			for position, index := range r.order.of(s) {
-				if !r.Scenarios[s].Fits(r.Arms[index]) {
-					continue
-				}
-				subject := r.subjects[index][r.Scenarios[s].Population]
-				r.Progress(Progress{Phase: "measure", Done: done, Total: total, Round: round,
-					Arm: subject.Arm.Name, Scenario: r.Scenarios[s].Name})
-				row, err := r.cell(ctx, r.Scenarios[s], subject, round, r.Profile.Cell)
+		for s, one := range r.Scenarios {
+			position := 0
+			for _, subjects := range r.parties(s) {
+				r.Progress(Progress{Phase: "measure", Done: done + len(rows), Total: total, Round: round,
+					Arm: subjects[0].Arm.Name, Scenario: one.Name})
+				measured, err := r.together(ctx, one, subjects, round)
 				if err != nil {
 					return err
 				}
-				row.Position = position + 1
-				rows = append(rows, row)
-				done++
+				for _, row := range measured {
+					position++
+					row.Position = position
+					rows = append(rows, row)
+				}
 			}
 		}
+		done += len(rows)
 		r.result.Rows = append(r.result.Rows, rows...)
 		r.result.Rounds = max(r.result.Rounds, round)
 	}
 	return nil
+}
+
+// parties are who is measured together in one scenario of this round, and in which order: those that the run is about,
+// then or before them the references on each control plane. Where slices would not do, each is a party of its own.
+func (r *runner) parties(s int) [][]*scenario.Subject {
+	var out [][]*scenario.Subject
+	for _, block := range r.order.of(s) {
+		var party []*scenario.Subject
+		for _, index := range block {
+			if r.Scenarios[s].Fits(r.Arms[index]) {
+				party = append(party, r.subjects[index][r.Scenarios[s].Population])
+			}
+		}
+		switch {
+		case len(party) == 0:
+		case r.Scenarios[s].Sliced():
+			out = append(out, party)
+		default:
+			out = slices.AppendSeq(out, slices.Chunk(party, 1))
+		}
+	}
+	return out
 }
 
 // cells of one round.
@@ -297,25 +318,32 @@ func (r *runner) cells() int {
 
 // order of the arms in each scenario: random, and reversed in every second round (ABBA), so that a drift of the machine
 // within two rounds hits all arms alike. The arms that the run is about are a block of their own, so that what they are
-// compared with is seconds away, however many references there are.
+// compared with is near, however many references there are; and so are the references on each control plane, since one
+// that rests has to be woken.
 type order struct {
 	random  *rand.Rand
 	blocks  [][]int
 	reverse bool
-	current [][]int
+	current [][][]int // by scenario, by block
 }
 
 func newOrder(seed uint64, arms []*arm.Arm, scenarios int) *order {
 	const stream = 0x0d3e7 // any constant: the corpus uses the seed with small ones
-	blocks := make([][]int, 2)
+	o := &order{random: rand.New(rand.NewPCG(seed, stream)), reverse: true, current: make([][][]int, scenarios)}
+	at := map[string]int{}
 	for i, a := range arms {
-		block := 0
+		key := ""
 		if a.Reference {
-			block = 1
+			key = "references on " + a.Plane
 		}
-		blocks[block] = append(blocks[block], i)
+		block, found := at[key]
+		if !found {
+			block, at[key] = len(o.blocks), len(o.blocks)
+			o.blocks = append(o.blocks, nil)
+		}
+		o.blocks[block] = append(o.blocks[block], i)
 	}
-	return &order{random: rand.New(rand.NewPCG(seed, stream)), blocks: blocks, reverse: true, current: make([][]int, scenarios)}
+	return o
 }
 
 func (o *order) next() {
@@ -323,23 +351,24 @@ func (o *order) next() {
 	for i, was := range o.current {
 		o.current[i] = nil
 		if o.reverse {
-			for _, index := range slices.Backward(was) {
-				o.current[i] = append(o.current[i], index)
+			for _, block := range slices.Backward(was) {
+				block = slices.Clone(block)
+				slices.Reverse(block)
+				o.current[i] = append(o.current[i], block)
 			}
 			continue
 		}
-		for _, block := range o.blocks {
-			for _, at := range o.random.Perm(len(block)) {
-				o.current[i] = append(o.current[i], block[at])
+		for _, at := range o.random.Perm(len(o.blocks)) {
+			var block []int
+			for _, member := range o.random.Perm(len(o.blocks[at])) {
+				block = append(block, o.blocks[at][member])
 			}
+			o.current[i] = append(o.current[i], block)
 		}
 	}
 }
 
-func (o *order) of(scenario int) []int { return o.current[scenario] }
+func (o *order) of(scenario int) [][]int { return o.current[scenario] }
 
 // settle gives the generator a clean heap, so that a collection of one arm's answers does not hit the next arm.
-func settle() time.Time {
-	runtime.GC()
-	return time.Now()
-}
+func settle() { runtime.GC() }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -16,8 +17,130 @@ import (
 	"github.com/duet-api/duet/bench/scenario"
 )
 
-// cell measures one scenario on one arm for a while. What goes wrong on the server's side is a row with errors; only a
-// failure of the harness, or the end of the context, is an error.
+// cell is one scenario on one arm in one round: it is begun once, measured in one or more slices, and ended. What goes
+// wrong on the server's side is a row with errors; only a failure of the harness, or the end of the context, is an error.
+type cell struct {
+	runner   *runner
+	scenario scenario.Scenario
+	subject  *scenario.Subject
+	// length is that of all slices together, and spent how much of it is over.
+	length, spent time.Duration
+	row           report.Row
+	described     scenario.Cell
+	op            load.Op
+	stop          func() error
+	// witness does the operations instead of op, where an independent client measures.
+	witness *witness
+	wire    measure.Traffic
+	results []*load.Result
+}
+
+// begin gives an arm's control plane its turn, and prepares the cell. One whose scenario could not start has nothing to
+// measure, and says so in its row.
+func (r *runner) begin(
+	ctx context.Context, s scenario.Scenario, subject *scenario.Subject, round int, duration time.Duration,
+) (*cell, error) {
+	c := &cell{
+		runner: r, scenario: r.rated(s, subject.Arm), subject: subject,
+		length: time.Duration(float64(duration) * s.Length),
+		row: report.Row{
+			Round: round, Scenario: s.Name, Arm: subject.Arm.Name, Usage: map[string]report.Usage{}, Errors: map[string]int64{},
+		},
+	}
+	if err := r.Turns.Take(ctx, subject.Arm.Plane); err != nil {
+		return nil, err
+	}
+	if open, ok := c.scenario.Loop.(load.Open); ok {
+		c.row.Rate = open.Rate
+	}
+	c.described = c.scenario.Cell(r.Seed+uint64(round), c.length)
+	var err error
+	if subject.Arm.Witness {
+		c.witness, err = newWitness(c.scenario, subject)
+	} else {
+		c.op, c.stop, err = c.scenario.Start(ctx, subject, c.described)
+	}
+	c.row.Started = time.Now()
+	if ctx.Err() != nil {
+		return nil, errors.Join(ctx.Err(), c.abandon(ctx))
+	}
+	if err != nil {
+		c.row.Errors["could not begin: "+arm.Reason(err)] = 1
+		c.spent = max(c.length, 1)
+	}
+	c.wire = subject.Arm.Wire.Read()
+	return c, nil
+}
+
+// over is whether what is left of the cell is less than half of a slice.
+func (c *cell) over(slice time.Duration) bool { return c.spent > 0 && c.spent+slice/2 > c.length }
+
+// slice measures for so long.
+func (c *cell) slice(ctx context.Context, length time.Duration) error {
+	r := c.runner
+	if err := r.Turns.Take(ctx, c.subject.Arm.Plane); err != nil {
+		return err
+	}
+	changes, err := measure.Around(ctx, r.Usage, func() (err error) {
+		began := time.Now()
+		if c.spent == 0 {
+			c.row.Started = began
+		}
+		if c.witness == nil {
+			err = c.measure(ctx, length)
+		} else if err = c.witness.measure(ctx, length, r.Profile.Lead); err != nil {
+			c.row.Errors[arm.Reason(err)]++
+			err = ctx.Err()
+		}
+		c.spent += max(time.Since(began), 1)
+		return err
+	})
+	c.row.Took = c.spent
+	for name, change := range changes {
+		c.row.Usage[name] = report.Usage{CPU: c.row.Usage[name].CPU + change.CPU, RSS: change.RSSBytes}
+	}
+	return err
+}
+
+func (c *cell) measure(ctx context.Context, length time.Duration) error {
+	slice := load.Cell{Op: c.op, Duration: length, WarmUp: c.runner.Profile.Lead, Reason: arm.Reason}
+	for _, earlier := range c.results {
+		slice.First += earlier.Attempts
+	}
+	result, err := c.scenario.Loop.Run(ctx, slice)
+	if err == nil {
+		c.results = append(c.results, result)
+	}
+	return err
+}
+
+// end removes what the cell needed, and returns its row.
+func (c *cell) end(ctx context.Context) (report.Row, error) {
+	var err error
+	switch {
+	case c.witness != nil:
+		err = c.witness.fill(&c.row)
+	case len(c.results) > 0:
+		err = fill(&c.row, load.Join(c.results...))
+		traffic := c.subject.Arm.Wire.Read().Since(c.wire)
+		c.row.Wire = &traffic
+	}
+	if failed := c.abandon(ctx); failed != nil {
+		c.row.Errors["could not end: "+arm.Reason(failed)]++
+	}
+	c.row.Events = c.described.Events.Counts()
+	return c.row, err
+}
+
+// abandon removes what the cell needed.
+func (c *cell) abandon(ctx context.Context) error {
+	if c.witness != nil {
+		return c.witness.close(ctx)
+	}
+	return stopped(c.stop)
+}
+
+// cell measures one scenario on one arm in one piece.
 func (r *runner) cell(
 	ctx context.Context, s scenario.Scenario, subject *scenario.Subject, round int, duration time.Duration,
 ) (report.Row, error) {
@@ -29,53 +152,65 @@ func (r *runner) cellUntil(
 	ctx context.Context, s scenario.Scenario, subject *scenario.Subject, round int, duration time.Duration,
 	ended func(context.Context) error,
 ) (report.Row, error) {
-	row := report.Row{Round: round, Scenario: s.Name, Arm: subject.Arm.Name}
-	if err := r.Turns.Take(ctx, subject.Arm.Plane); err != nil {
-		return row, err
-	}
-	s = r.rated(s, subject.Arm)
-	if open, ok := s.Loop.(load.Open); ok {
-		row.Rate = open.Rate
-	}
-	duration = time.Duration(float64(duration) * s.Length)
-	if subject.Arm.Witness {
-		return r.witness(ctx, s, subject, round, duration)
-	}
-	cell := s.Cell(r.Seed+uint64(round), duration)
-	op, stop, err := s.Start(ctx, subject, cell)
+	c, err := r.begin(ctx, s, subject, round, duration)
 	if err != nil {
-		row.Started = time.Now()
-		row.Errors = map[string]int64{"could not begin: " + arm.Reason(err): 1}
-		return row, ctx.Err()
+		return report.Row{}, err
 	}
-	row.Started = settle()
-	wire := subject.Arm.Wire.Read()
-	before, err := r.usage(ctx)
-	if err != nil {
-		return row, errors.Join(err, stopped(stop))
+	settle()
+	if !c.over(c.length) {
+		err = c.slice(ctx, c.length)
 	}
-	result, err := s.Loop.Run(ctx, load.Cell{Op: op, Duration: duration, WarmUp: r.Profile.Lead, Reason: arm.Reason})
-	if err != nil {
-		return row, errors.Join(err, stopped(stop))
+	if err = errors.Join(err, ended(ctx)); err != nil {
+		return c.row, errors.Join(err, c.abandon(ctx))
 	}
-	after, err := r.usage(ctx)
-	if err != nil {
-		return row, errors.Join(err, stopped(stop))
+	return c.end(ctx)
+}
+
+// together measures a scenario on some arms. They take turns slice by slice, in an order that is reversed each time: what
+// disturbs a machine for a tenth of a second, or a second, disturbs all of them alike.
+func (r *runner) together(
+	ctx context.Context, s scenario.Scenario, subjects []*scenario.Subject, round int,
+) (rows []report.Row, err error) {
+	var cells []*cell
+	defer func() {
+		if err == nil {
+			return
+		}
+		for _, c := range cells {
+			err = errors.Join(err, c.abandon(ctx))
+		}
+	}()
+	for _, subject := range subjects {
+		c, err := r.begin(ctx, s, subject, round, r.Profile.Cell)
+		if err != nil {
+			return nil, err
+		}
+		cells = append(cells, c)
 	}
-	if err := errors.Join(fill(&row, result), ended(ctx)); err != nil {
-		return row, errors.Join(err, stopped(stop))
+	slice := time.Duration(float64(r.Profile.Cell) * s.Length / float64(max(r.Profile.Slices, 1)))
+	turns := slices.Clone(cells)
+	for left := true; left; slices.Reverse(turns) {
+		left = false
+		settle()
+		for _, c := range turns {
+			if c.over(slice) {
+				continue
+			}
+			if err := c.slice(ctx, slice); err != nil {
+				return nil, err
+			}
+			left = true
+		}
 	}
-	traffic := subject.Arm.Wire.Read().Since(wire)
-	row.Wire = &traffic
-	row.Usage = map[string]report.Usage{}
-	for name, change := range measure.Between(before, after) {
-		row.Usage[name] = report.Usage{CPU: change.CPU, RSS: change.RSSBytes}
+	for len(cells) > 0 {
+		row, err := cells[0].end(ctx)
+		cells = cells[1:]
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, row)
 	}
-	if err := stopped(stop); err != nil {
-		row.Errors["could not end: "+arm.Reason(err)]++
-	}
-	row.Events = cell.Events.Counts()
-	return row, nil
+	return rows, nil
 }
 
 func stopped(stop func() error) error {
@@ -92,7 +227,7 @@ func fill(row *report.Row, result *load.Result) error {
 		return fmt.Errorf("could not encode a histogram: %w", err)
 	}
 	row.Elapsed, row.Attempts, row.WarmUp = result.Elapsed, result.Attempts, result.WarmUp
-	row.Errors = result.Errors
+	maps.Copy(row.Errors, result.Errors)
 	row.Latency = latency(result.Latency)
 	row.FirstHalf = result.FirstHalf.ValueAtPercentile(50)
 	row.SecondHalf = result.SecondHalf.ValueAtPercentile(50)

@@ -121,7 +121,11 @@ func busyShare(b *report.Bench, row report.Row) float64 {
 	return float64(all) / processorTime(b, row)
 }
 
-// processorTime that there was in a cell: the lead is part of the usage, and not of the measured time.
+// processorTime that there was in a cell, lead included, as in the usage.
 func processorTime(b *report.Bench, row report.Row) float64 {
-	return float64(row.Elapsed) / (1 - b.Profile.Lead) * float64(b.Cores)
+	took := float64(row.Took)
+	if took == 0 {
+		took = float64(row.Elapsed) / (1 - b.Profile.Lead)
+	}
+	return took * float64(b.Cores)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/duet-api/duet/e2e/behaviour"
 	"github.com/duet-api/duet/shared/controlplane/assets"
 	"github.com/duet-api/duet/shared/install"
+	"github.com/duet-api/duet/shared/process"
 )
 
 // Options of a comparison.
@@ -186,7 +187,7 @@ func (o Options) progress() func(bench.Progress) {
 	}
 }
 
-// usage reads all processes of all control planes.
+// usage reads the processes of all control planes that do not rest.
 func (c *comparison) usage(ctx context.Context) (map[string]measure.Usage, error) {
 	all := map[string]measure.Usage{}
 	for _, s := range c.sides {
@@ -195,6 +196,9 @@ func (c *comparison) usage(ctx context.Context) (map[string]measure.Usage, error
 			return nil, err
 		}
 		for _, p := range processes {
+			if p.State != process.Running {
+				continue
+			}
 			all[s.Name+"/"+p.Spec.Name] = measure.Usage{CPU: p.CPU, RSSBytes: p.RSSBytes}
 		}
 	}

@@ -11,7 +11,7 @@ import (
 // Closed keeps a fixed number of operations under way: each worker starts its next one when the last one ends.
 // Latency is the time from the start of an operation to its end: service time, and says nothing of what a caller would
 // have waited who came while the worker was busy. A cell ends late rather than without a measured operation of each
-// worker.
+// worker; one that a single operation outlasts measures that one, although it began in the warm-up.
 type Closed struct {
 	// Workers is the number of operations under way, at least 1.
 	Workers int
@@ -49,8 +49,12 @@ func (c Closed) Run(ctx context.Context, cell Cell) (*Result, error) {
 				if !started.Before(r.end) && r.attempts > r.warmUp {
 					return
 				}
-				done, err := cell.Op(ctx, Call{Worker: worker, N: next.Add(1) - 1})
-				r.add(started, started, orNow(done), err)
+				done, err := cell.Op(ctx, Call{Worker: worker, N: cell.First + next.Add(1) - 1})
+				done = orNow(done)
+				if r.attempts == 0 && done.After(r.end) {
+					r.measured = started // there is no room for another one
+				}
+				r.add(started, started, done, err)
 			}
 		})
 	}

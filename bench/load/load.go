@@ -21,7 +21,7 @@ type Call struct {
 	// Worker is the number of the goroutine that runs the operation, from 0. No two operations of one worker overlap:
 	// state that is kept by worker needs no lock, and keys that are chosen by worker never conflict.
 	Worker int
-	// N counts the operations of the cell, from 0.
+	// N counts the operations of the cell, from its First.
 	N int64
 }
 
@@ -41,13 +41,16 @@ type Loop interface {
 	String() string
 }
 
-// Cell is one uninterrupted stretch of measuring: one arm, one scenario, one round.
+// Cell is one uninterrupted stretch of measuring: one arm, one scenario, one round, or a slice of that.
 type Cell struct {
 	// Op is done again and again.
 	Op Op
+	// First is the number of the first operation: 0, or how many there were in the slices before.
+	First int64
 	// Duration is the length of the cell, warm-up included.
 	Duration time.Duration
-	// WarmUp is the share of Duration (0 to below 1) whose operations are done and counted, but not measured.
+	// WarmUp is the share of Duration (0 to below 1) whose operations are done and counted, but not measured. An operation
+	// of a closed loop for which all of Duration is too short is measured all the same.
 	WarmUp float64
 	// Reason names the class of an error in a few words; errors are counted by it.
 	Reason func(error) string
@@ -95,6 +98,41 @@ func (r *Result) Failed() int64 {
 		n += count
 	}
 	return n
+}
+
+// Join puts together what the slices of a cell measured, which are in the order in which they were.
+func Join(slices ...*Result) *Result {
+	if len(slices) == 1 {
+		return slices[0]
+	}
+	out := &Result{
+		Latency: NewHistogram(), FirstHalf: NewHistogram(), SecondHalf: NewHistogram(), Errors: map[string]int64{},
+	}
+	for i, slice := range slices {
+		out.Latency.Merge(slice.Latency)
+		switch {
+		case i < len(slices)/2:
+			out.FirstHalf.Merge(slice.Latency)
+		case i >= (len(slices)+1)/2:
+			out.SecondHalf.Merge(slice.Latency)
+		default:
+			out.FirstHalf.Merge(slice.FirstHalf)
+			out.SecondHalf.Merge(slice.SecondHalf)
+		}
+		if slice.Lateness != nil {
+			if out.Lateness == nil {
+				out.Lateness = NewHistogram()
+			}
+			out.Lateness.Merge(slice.Lateness)
+		}
+		for reason, n := range slice.Errors {
+			out.Errors[reason] += n
+		}
+		out.WarmUp += slice.WarmUp
+		out.Attempts += slice.Attempts
+		out.Elapsed += slice.Elapsed
+	}
+	return out
 }
 
 // Range of a histogram, and its digits: what is shorter counts as a microsecond, what is longer as a minute.

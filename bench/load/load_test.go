@@ -63,15 +63,64 @@ func TestClosedLoopMeasuresServiceTime(t *testing.T) {
 
 func TestSlowOperationsAreMeasuredToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		cell := Cell{Op: takes(5 * time.Second), Duration: time.Second, WarmUp: 0.2, Reason: plain}
-		result, err := Closed{Workers: 2}.Run(t.Context(), cell)
-		if err != nil {
-			t.Fatal(err)
+		tests := map[string]struct {
+			length          time.Duration
+			warmUp, measure int64
+			elapsed         time.Duration
+		}{
+			"one outlasts the cell":       {length: time.Second, measure: 2, elapsed: 5 * time.Second},
+			"one outlasts the warm-up":    {length: 6 * time.Second, warmUp: 2, measure: 2, elapsed: 8800 * time.Millisecond},
+			"the last begins in the cell": {length: 11 * time.Second, warmUp: 2, measure: 4, elapsed: 12800 * time.Millisecond},
 		}
-		if result.Succeeded() != 2 || result.WarmUp != 2 {
-			t.Errorf("%d succeeded after %d to warm up, want one and one of each worker", result.Succeeded(), result.WarmUp)
+		for name, test := range tests {
+			cell := Cell{Op: takes(5 * time.Second), Duration: test.length, WarmUp: 0.2, Reason: plain}
+			result, err := Closed{Workers: 2}.Run(t.Context(), cell)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if result.Succeeded() != test.measure || result.WarmUp != test.warmUp {
+				t.Errorf("%s: %d succeeded after %d to warm up, want %d after %d", name, result.Succeeded(), result.WarmUp,
+					test.measure, test.warmUp)
+			}
+			within(t, name+": elapsed", int64(result.Elapsed), test.elapsed)
 		}
-		within(t, "elapsed", int64(result.Elapsed), 9800*time.Millisecond)
+	})
+}
+
+func TestSlicesAreJoined(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var numbers []int64
+		took := time.Duration(0)
+		op := func(_ context.Context, call Call) (time.Time, error) {
+			numbers = append(numbers, call.N)
+			took += time.Second // so that each says when it was
+			time.Sleep(took)
+			return time.Time{}, nil
+		}
+		var slices []*Result
+		var first int64
+		for range 3 {
+			result, err := Closed{Workers: 1}.Run(t.Context(), Cell{Op: op, First: first, Duration: 2 * time.Second, Reason: plain})
+			if err != nil {
+				t.Fatal(err)
+			}
+			first += result.Attempts
+			slices = append(slices, result)
+		}
+		// The first slice has operations of 1 and 2 seconds, the others one that outlasts them.
+		got := Join(slices...)
+		if diff := cmp.Diff([]int64{0, 1, 2, 3}, numbers); diff != "" {
+			t.Errorf("unexpected numbers of operations (-want +got):\n%s", diff)
+		}
+		if got.Attempts != 4 || got.Succeeded() != 4 || got.FirstHalf.TotalCount()+got.SecondHalf.TotalCount() != 4 {
+			t.Errorf("%d attempts, %d measured, %d and %d in the halves, want 4, 4, and 4 together", got.Attempts, got.Succeeded(),
+				got.FirstHalf.TotalCount(), got.SecondHalf.TotalCount())
+		}
+		if got.FirstHalf.TotalCount() != 3 {
+			t.Errorf("%d of the operations are in the first half, want those of the first slice and the middle one", got.FirstHalf.TotalCount())
+		}
+		within(t, "elapsed", int64(got.Elapsed), 10*time.Second)
+		within(t, "the longest", got.Latency.Max(), 4*time.Second)
 	})
 }
 

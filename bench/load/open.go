@@ -58,7 +58,7 @@ func (o Open) Run(ctx context.Context, cell Cell) (*Result, error) {
 					return
 				}
 				started := time.Now()
-				done, err := cell.Op(ctx, Call{Worker: worker, N: n})
+				done, err := cell.Op(ctx, Call{Worker: worker, N: cell.First + n})
 				r.add(due, started, orNow(done), err)
 			}
 		})

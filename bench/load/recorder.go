@@ -63,9 +63,9 @@ func merge(recorders []*recorder, finished time.Time) *Result {
 		FirstHalf:  NewHistogram(),
 		SecondHalf: NewHistogram(),
 		Errors:     map[string]int64{},
-		Elapsed:    finished.Sub(recorders[0].measured),
 	}
 	for _, r := range recorders {
+		out.Elapsed = max(out.Elapsed, finished.Sub(r.measured))
 		out.FirstHalf.Merge(r.first)
 		out.SecondHalf.Merge(r.second)
 		if r.lateness != nil {

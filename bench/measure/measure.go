@@ -21,7 +21,7 @@ type Usage struct {
 	RSSBytes uint64
 }
 
-// Source reads the usage of each component, by name. It must be cheap: it runs before and after every cell.
+// Source reads the usage of each component, by name. It must be cheap: it runs before and after every slice of a cell.
 type Source func(ctx context.Context) (map[string]Usage, error)
 
 // Generator is the name of the component that is this process itself: the load generator.
@@ -54,24 +54,35 @@ func Between(before, after map[string]Usage) map[string]Change {
 	return out
 }
 
-// WithSelf adds this process to a source, under the name Generator. A nil source measures this process only.
-func WithSelf(source Source) Source {
-	return func(ctx context.Context) (map[string]Usage, error) {
-		out := map[string]Usage{}
-		if source != nil {
-			others, err := source(ctx)
-			if err != nil {
-				return nil, fmt.Errorf("could not read the usage of the components: %w", err)
-			}
-			maps.Copy(out, others)
-		}
-		self, err := Self()
-		if err != nil {
-			return nil, err
-		}
-		out[Generator] = self
-		return out, nil
+// Around says what each component used while something was done, and this process, under the name Generator. This one is
+// read last before it and first after it: reading the others is not what it is asked for. A nil source measures this
+// process only.
+func Around(ctx context.Context, source Source, do func() error) (map[string]Change, error) {
+	if source == nil {
+		source = func(context.Context) (map[string]Usage, error) { return map[string]Usage{}, nil }
 	}
+	before, err := source(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("could not read the usage of the components: %w", err)
+	}
+	self, err := Self()
+	if err != nil {
+		return nil, err
+	}
+	if err := do(); err != nil {
+		return nil, err
+	}
+	selfAfter, err := Self()
+	if err != nil {
+		return nil, err
+	}
+	after, err := source(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("could not read the usage of the components: %w", err)
+	}
+	out := Between(before, after)
+	maps.Copy(out, Between(map[string]Usage{Generator: self}, map[string]Usage{Generator: selfAfter}))
+	return out, nil
 }
 
 // Self is the usage of this process. Where the system has no /proc, the memory is 0.

@@ -29,27 +29,42 @@ func TestBetween(t *testing.T) {
 	}
 }
 
-func TestWithSelfAddsTheGenerator(t *testing.T) {
-	source := WithSelf(func(context.Context) (map[string]Usage, error) {
-		return map[string]Usage{"etcd": {CPU: time.Second, RSSBytes: 1}}, nil
-	})
-	got, err := source(t.Context())
+func TestAroundTellsTheGeneratorFromTheOthers(t *testing.T) {
+	reads := time.Duration(0)
+	busy := func(d time.Duration) {
+		for began := time.Now(); time.Since(began) < d; {
+			// This process is what is looked at.
+		}
+	}
+	source := func(context.Context) (map[string]Usage, error) {
+		busy(50 * time.Millisecond) // nobody's measurement
+		reads++
+		return map[string]Usage{"etcd": {CPU: reads * time.Second, RSSBytes: 7}}, nil
+	}
+	got, err := Around(t.Context(), source, func() error { busy(2 * time.Millisecond); return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got["etcd"] != (Usage{CPU: time.Second, RSSBytes: 1}) {
-		t.Errorf("etcd = %+v, want what its source said", got["etcd"])
+	if want := (Change{CPU: time.Second, RSSBytes: 7}); got["etcd"] != want {
+		t.Errorf("etcd = %+v, want %+v", got["etcd"], want)
 	}
-	if got[Generator].CPU <= 0 {
-		t.Errorf("the generator used %v, want some CPU time", got[Generator].CPU)
+	if used := got[Generator].CPU; used <= 0 || used > 40*time.Millisecond {
+		t.Errorf("the generator used %v, want what it did, without reading the others", used)
+	}
+	if got, err = Around(t.Context(), nil, func() error { return nil }); err != nil || len(got) != 1 {
+		t.Errorf("Around() = %v, %v, want this process alone", got, err)
 	}
 }
 
-func TestWithSelfReportsAFailingSource(t *testing.T) {
+func TestAroundReportsWhatFails(t *testing.T) {
 	broken := errors.New("broken")
-	_, err := WithSelf(func(context.Context) (map[string]Usage, error) { return nil, broken })(t.Context())
-	if !errors.Is(err, broken) {
-		t.Errorf("error = %v, want %v", err, broken)
+	good := func(context.Context) (map[string]Usage, error) { return nil, nil }
+	bad := func(context.Context) (map[string]Usage, error) { return nil, broken }
+	if _, err := Around(t.Context(), bad, func() error { return nil }); !errors.Is(err, broken) {
+		t.Errorf("error of the source = %v, want %v", err, broken)
+	}
+	if _, err := Around(t.Context(), good, func() error { return broken }); !errors.Is(err, broken) {
+		t.Errorf("error of what is done = %v, want %v", err, broken)
 	}
 }
 

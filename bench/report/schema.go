@@ -157,9 +157,11 @@ type Row struct {
 	Position int    `json:"position"`
 	Scenario string `json:"scenario"`
 	Arm      string `json:"arm"`
-	// Started is the wall clock at the begin of the cell, Elapsed the measured time.
+	// Started is the wall clock at the begin of the cell, Elapsed the measured time, and Took that of all slices together,
+	// lead included; 0 in runs of versions that did not say.
 	Started time.Time     `json:"started"`
 	Elapsed time.Duration `json:"elapsed"`
+	Took    time.Duration `json:"took,omitempty"`
 	// Rate is how many operations per second were asked for; 0 in a closed loop, and in runs of versions that did not say.
 	Rate float64 `json:"rate,omitempty"`
 	// Attempts counts all operations of the cell, WarmUp those in its lead, which are not measured.

@@ -26,7 +26,7 @@ var (
 		Why: "From the creation until the status says that nothing is left to do: a watch event, a dozen children, and " +
 			"several updates of the status, all through the API.",
 		Level: Standard, Loop: load.Closed{Workers: 1}, Population: None, Needs: arm.Own, Length: 3,
-		Takes: 3 * time.Second, Start: startSettling(1),
+		Alone: true, Takes: 3 * time.Second, Start: startSettling(1),
 	}
 	settleMany = Scenario{
 		Name:  "controller-burst",

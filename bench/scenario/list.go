@@ -38,7 +38,7 @@ var (
 		Why: "Somebody else writes other objects to the etcd of kube-apiserver, as nodes do with their Leases: a " +
 			"consistent list then waits until etcd says how far it is, unless the server has an etcd of its own.",
 		Level: Standard, Loop: load.Closed{Workers: 1}, Population: Small, Needs: arm.ServeAPI, Length: 3,
-		Start: startListBusy,
+		Alone: true, Start: startListBusy,
 	}
 	list4 = Scenario{
 		Name:  "list-4",

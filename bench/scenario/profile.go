@@ -38,6 +38,9 @@ type Profile struct {
 	// measured.
 	Cell time.Duration `json:"cellNanoseconds"`
 	Lead float64       `json:"lead"`
+	// Slices is the number of pieces that a cell is measured in, each with a lead of its own, where arms take turns within
+	// cells (see Scenario.Sliced).
+	Slices int `json:"slices"`
 	// WarmUpCell is the length of a cell in the rounds before the first, which are not kept, in nanoseconds. They are
 	// repeated until the medians stand still, at most MaxWarmUps times.
 	WarmUpCell time.Duration `json:"warmUpCellNanoseconds"`
@@ -51,22 +54,22 @@ func Profiles() []Profile {
 	return []Profile{
 		{
 			Name: "smoke", Purpose: "does it run at all; differences below a factor of two do not show",
-			Level: Smoke, Rounds: 10, Cell: 75 * time.Millisecond, Lead: 0.2,
+			Level: Smoke, Rounds: 10, Cell: 75 * time.Millisecond, Lead: 0.2, Slices: 4,
 			WarmUpCell: 100 * time.Millisecond, MaxWarmUps: 1,
 		},
 		{
 			Name: "quick", Purpose: "the first answer, in the time of a coffee",
-			Level: Quick, Rounds: 10, Cell: 400 * time.Millisecond, Lead: 0.1,
+			Level: Quick, Rounds: 10, Cell: 400 * time.Millisecond, Lead: 0.1, Slices: 15,
 			WarmUpCell: 150 * time.Millisecond, MaxWarmUps: 3,
 		},
 		{
 			Name: "standard", Purpose: "every kind of request, in less than half an hour",
-			Level: Standard, Rounds: 12, Cell: 260 * time.Millisecond, Lead: 0.1,
+			Level: Standard, Rounds: 12, Cell: 260 * time.Millisecond, Lead: 0.1, Slices: 10,
 			WarmUpCell: 100 * time.Millisecond, MaxWarmUps: 2,
 		},
 		{
 			Name: "full", Purpose: "every size and width, with rounds enough for small differences, in two hours",
-			Level: Full, Rounds: 14, Cell: 390 * time.Millisecond, Lead: 0.1,
+			Level: Full, Rounds: 14, Cell: 390 * time.Millisecond, Lead: 0.1, Slices: 15,
 			WarmUpCell: 150 * time.Millisecond, MaxWarmUps: 3,
 		},
 	}

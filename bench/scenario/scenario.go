@@ -44,6 +44,8 @@ type Scenario struct {
 	Watchers int
 	// Length of a cell, as a multiple of the profile's: slow operations need longer for as many samples.
 	Length float64
+	// Alone: what a cell has beside its operations would disturb that of another arm.
+	Alone bool
 	// Takes is about how long a cell takes on top of that: the operations of one that does not repeat them, and what is
 	// prepared and removed. It is for estimates only.
 	Takes time.Duration
@@ -56,6 +58,13 @@ type Scenario struct {
 func (s Scenario) Repeats() bool {
 	_, few := s.Loop.(load.Times)
 	return !few
+}
+
+// Sliced is whether arms may take turns within a cell: not where a queue needs time to build up, or where there is nothing
+// that is repeated.
+func (s Scenario) Sliced() bool {
+	_, closed := s.Loop.(load.Closed)
+	return closed && !s.Alone
 }
 
 // Fits is whether an arm has a part in the scenario.

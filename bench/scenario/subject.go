@@ -97,7 +97,7 @@ func NewSubject(ctx context.Context, a *arm.Arm, population Population) (*Subjec
 }
 
 // Again is another subject with the same objects, over a connection of its own. The arm is that which the subject's arm
-// repeats; what both create they remove before the other's turn.
+// repeats; what both create has other names.
 func (s *Subject) Again(a *arm.Arm) (*Subject, error) {
 	same := *a
 	same.Namespace = s.Arm.Namespace
@@ -105,7 +105,9 @@ func (s *Subject) Again(a *arm.Arm) (*Subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Subject{Arm: &same, Client: client, Population: s.Population, size: s.size}, nil
+	again := &Subject{Arm: &same, Client: client, Population: s.Population, size: s.size}
+	again.created.Store(s.created.Load() + apart)
+	return again, nil
 }
 
 // inOldVersion is a subject that speaks the old version of the kind with the same API, over a connection of its own.
@@ -151,6 +153,9 @@ func Member(i int) string { return fmt.Sprintf(memberPrefix+"%06d", i) }
 
 // hundredth names the set that object i of the population is in, with every hundredth other one.
 func hundredth(i int) string { return fmt.Sprintf("%02d", i%100) }
+
+// apart is how far the names of two subjects with the same objects are from each other: more than either ever creates.
+const apart = 100_000_000
 
 // fresh are so many objects for the scratch namespace, under names that nothing else ever had.
 func (s *Subject) fresh(prefix string, count int) []arm.Object {

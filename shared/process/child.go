@@ -148,7 +148,9 @@ func usage(pid int) (cpu time.Duration, rssBytes uint64) {
 	if err != nil {
 		return 0, 0
 	}
-	if times, err := p.Times(); err == nil {
+	if exact, ok := cpuTime(pid); ok {
+		cpu = exact
+	} else if times, err := p.Times(); err == nil {
 		cpu = time.Duration((times.User + times.System) * float64(time.Second))
 	}
 	if memory, err := p.MemoryInfo(); err == nil {
