@@ -81,7 +81,7 @@ func Run(ctx context.Context, options Options) (_ *report.Bench, err error) {
 			order: newOrder(options.Seed+uint64(i), options.Arms, len(scenarios)),
 		}
 		r.Scenarios = scenarios
-		if r.cells() == 0 || r.from == r.Profile.Rounds {
+		if r.cells(1) == 0 || r.from == r.Profile.Rounds {
 			continue
 		}
 		if ctx.Err() != nil || err != nil {
@@ -250,8 +250,12 @@ func (r *runner) close(ctx context.Context) error {
 
 // measure runs the rounds that are missing. Only whole rounds are kept.
 func (r *runner) measure(ctx context.Context) error {
-	total := r.Profile.Rounds * r.cells()
-	done := r.from * r.cells()
+	total, done := 0, 0
+	for round := 1; round <= r.Profile.Rounds; round++ {
+		if total += r.cells(round); round == r.from {
+			done = total
+		}
+	}
 	for round := 1; round <= r.Profile.Rounds; round++ {
 		var rows []report.Row
 		r.order.next()
@@ -260,7 +264,7 @@ func (r *runner) measure(ctx context.Context) error {
 		}
 		for s, one := range r.Scenarios {
 			position := 0
-			for _, subjects := range r.parties(s) {
+			for _, subjects := range r.parties(s, round) {
 				r.Progress(Progress{Phase: "measure", Done: done + len(rows), Total: total, Round: round,
 					Arm: subjects[0].Arm.Name, Scenario: one.Name})
 				measured, err := r.together(ctx, one, subjects, round)
@@ -281,14 +285,14 @@ func (r *runner) measure(ctx context.Context) error {
 	return nil
 }
 
-// parties are who is measured together in one scenario of this round, and in which order: those that the run is about,
-// then or before them the references on each control plane. Where slices would not do, each is a party of its own.
-func (r *runner) parties(s int) [][]*scenario.Subject {
+// parties are who is measured together in one scenario of a round, in the order of the round. Where slices would not do,
+// each is a party of its own.
+func (r *runner) parties(s, round int) [][]*scenario.Subject {
 	var out [][]*scenario.Subject
 	for _, block := range r.order.of(s) {
 		var party []*scenario.Subject
 		for _, index := range block {
-			if r.Scenarios[s].Fits(r.Arms[index]) {
+			if r.takesPart(index, s, round) {
 				party = append(party, r.subjects[index][r.Scenarios[s].Population])
 			}
 		}
@@ -303,12 +307,17 @@ func (r *runner) parties(s int) [][]*scenario.Subject {
 	return out
 }
 
-// cells of one round.
-func (r *runner) cells() int {
+// takesPart is whether an arm is measured in a scenario in this round.
+func (r *runner) takesPart(arm, s, round int) bool {
+	return r.Scenarios[s].Fits(r.Arms[arm]) && (!r.Arms[arm].Reference || r.Profile.Explains(round))
+}
+
+// cells of a round. The first one has all that there are.
+func (r *runner) cells(round int) int {
 	n := 0
-	for _, s := range r.Scenarios {
-		for _, a := range r.Arms {
-			if s.Fits(a) {
+	for s := range r.Scenarios {
+		for a := range r.Arms {
+			if r.takesPart(a, s, round) {
 				n++
 			}
 		}
@@ -317,9 +326,9 @@ func (r *runner) cells() int {
 }
 
 // order of the arms in each scenario: random, and reversed in every second round (ABBA), so that a drift of the machine
-// within two rounds hits all arms alike. The arms that the run is about are a block of their own, so that what they are
-// compared with is near, however many references there are; and so are the references on each control plane, since one
-// that rests has to be woken.
+// within two rounds hits all arms alike. The arms that the run is about are apart from the references, so that what they
+// are compared with is near, however many of those there are; and apart are those whose control planes do not run at the
+// same time, since one that rests has to be woken.
 type order struct {
 	random  *rand.Rand
 	blocks  [][]int
@@ -330,15 +339,19 @@ type order struct {
 func newOrder(seed uint64, arms []*arm.Arm, scenarios int) *order {
 	const stream = 0x0d3e7 // any constant: the corpus uses the seed with small ones
 	o := &order{random: rand.New(rand.NewPCG(seed, stream)), reverse: true, current: make([][][]int, scenarios)}
-	at := map[string]int{}
+	type key struct {
+		reference bool
+		planes    int
+	}
+	at, planes := map[key]int{}, map[string]int{}
 	for i, a := range arms {
-		key := ""
-		if a.Reference {
-			key = "references on " + a.Plane
+		if _, found := planes[a.Plane]; !found {
+			planes[a.Plane] = len(planes)
 		}
-		block, found := at[key]
+		of := key{a.Reference, planes[a.Plane] / measure.AtOnce}
+		block, found := at[of]
 		if !found {
-			block, at[key] = len(o.blocks), len(o.blocks)
+			block, at[of] = len(o.blocks), len(o.blocks)
 			o.blocks = append(o.blocks, nil)
 		}
 		o.blocks[block] = append(o.blocks[block], i)

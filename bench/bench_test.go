@@ -346,3 +346,33 @@ func TestArmsTakeTurnsWithinACell(t *testing.T) {
 		t.Errorf("the arms of an open loop change %.1f times in a round, want 1 or 2", got)
 	}
 }
+
+// What only explains is measured in fewer rounds, all of which are whole.
+func TestReferencesHaveAPartInSomeRounds(t *testing.T) {
+	o := options(t, fakeapi.New(t))
+	o.Arms[1].Name, o.Arms[1].Repeats, o.Arms[1].Reference = "reference", "", true
+	o.Profile.Explained = 3
+	last := bench.Progress{}
+	o.Progress = func(p bench.Progress) {
+		if p.Phase == "measure" {
+			last = p
+		}
+	}
+	result, err := bench.Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rounds := map[string][]int{}
+	for _, row := range result.Rows {
+		if row.Scenario == "update" {
+			rounds[row.Arm] = append(rounds[row.Arm], row.Round)
+		}
+	}
+	want := map[string][]int{"crd": {1, 2, 3, 4, 5, 6}, "aggregated": {1, 2, 3, 4, 5, 6}, "reference": {1, 4}}
+	if diff := cmp.Diff(want, rounds); diff != "" {
+		t.Errorf("unexpected rounds (-want +got):\n%s", diff)
+	}
+	if result.Interrupted || last.Total != 28 {
+		t.Errorf("interrupted %v, %d cells in all, want false, 28", result.Interrupted, last.Total)
+	}
+}

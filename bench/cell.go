@@ -253,7 +253,7 @@ func (r *runner) warmUp(ctx context.Context) error {
 	const near = 1.25 // short cells are noisy; this catches what is still settling by more than that
 	type key struct{ scenario, arm string }
 	before := map[key]int64{}
-	total := r.Profile.MaxWarmUps * r.cells()
+	total := r.Profile.MaxWarmUps * r.cells(1)
 	done, stationary := 0, false
 	for round := 1; round <= r.Profile.MaxWarmUps && !stationary; round++ {
 		still := round > 1 || !slices.ContainsFunc(r.Scenarios, scenario.Scenario.Repeats)

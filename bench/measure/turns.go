@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// atOnce is how many control planes run while one of them is measured: it, and the one that was measured before. With
+	// AtOnce is how many control planes run while one of them is measured: it, and the one that was measured before. With
 	// one alone, the two that matter most would be stopped and woken at almost every cell.
-	atOnce = 2
+	AtOnce = 2
 	// waking is what a control plane that was woken gets to run all timers that it has missed.
 	waking = 150 * time.Millisecond
 )
@@ -48,7 +48,7 @@ func (t *Turns) Take(ctx context.Context, name string) error {
 	}
 	next := t.planes[at]
 	t.planes = slices.Insert(slices.Delete(t.planes, at, at+1), 0, next)
-	for _, p := range t.planes[min(atOnce, len(t.planes)):] {
+	for _, p := range t.planes[min(AtOnce, len(t.planes)):] {
 		if err := p.rest(ctx); err != nil {
 			return err
 		}
