@@ -67,7 +67,7 @@ func Run(ctx context.Context, options Options) (_ *report.Bench, err error) {
 	if options.Progress == nil {
 		options.Progress = func(Progress) {}
 	}
-	options.Arms = withNamespaces(options.Arms)
+	options.Arms = copies(options.Arms)
 	if err := options.validate(); err != nil {
 		return nil, err
 	}
@@ -141,13 +141,19 @@ func (o Options) validate() error {
 	return nil
 }
 
-// withNamespaces copies the arms and gives a fresh namespace to each that has none.
-func withNamespaces(arms []*arm.Arm) []*arm.Arm {
+// copies are the arms with what a run gives to each: a fresh namespace, if it has none, and the rounds that it is in.
+func copies(arms []*arm.Arm) []*arm.Arm {
 	suffix := utilrand.String(5)
+	// References that nobody asks for an explanation are what the run is about; and a witness and what it repeats have to be
+	// able to disagree, which takes many rounds.
+	alone := !slices.ContainsFunc(arms, func(a *arm.Arm) bool { return !a.Reference })
 	out := make([]*arm.Arm, len(arms))
 	for i, original := range arms {
 		a := *original
 		a.Wire = &measure.Wire{}
+		a.Throughout = alone || a.Witness || slices.ContainsFunc(arms, func(other *arm.Arm) bool {
+			return other.Witness && other.Repeats == a.Name
+		})
 		if a.Namespace == "" {
 			a.Namespace = "duet-bench-" + suffix + "-" + a.Name
 		}
@@ -183,8 +189,13 @@ type runner struct {
 	touched []*arm.Arm // those that may have left something behind
 	// subjects are each arm with each population that its scenarios need.
 	subjects []map[scenario.Population]*scenario.Subject
-	result   *report.Bench
+	// warm are the medians of the warm-up, in nanoseconds.
+	warm   map[cellKey]int64
+	result *report.Bench
 }
+
+// cellKey names a cell within a round.
+type cellKey struct{ scenario, arm string }
 
 func (r *runner) prepare(ctx context.Context) error {
 	for i, a := range r.Arms {
@@ -309,7 +320,7 @@ func (r *runner) parties(s, round int) [][]*scenario.Subject {
 
 // takesPart is whether an arm is measured in a scenario in this round.
 func (r *runner) takesPart(arm, s, round int) bool {
-	return r.Scenarios[s].Fits(r.Arms[arm]) && (!r.Arms[arm].Reference || r.Profile.Explains(round))
+	return r.Scenarios[s].Fits(r.Arms[arm]) && r.Profile.Measures(r.Arms[arm], round)
 }
 
 // cells of a round. The first one has all that there are.

@@ -44,7 +44,7 @@ func (r *runner) begin(
 		runner: r, scenario: r.rated(s, subject.Arm), subject: subject,
 		length: time.Duration(float64(duration) * s.Length),
 		row: report.Row{
-			Round: round, Scenario: s.Name, Arm: subject.Arm.Name, Usage: map[string]report.Usage{}, Errors: map[string]int64{},
+			Round: round, Scenario: s.Name, Arm: subject.Arm.Name, Errors: map[string]int64{},
 		},
 	}
 	if err := r.Turns.Take(ctx, subject.Arm.Plane); err != nil {
@@ -75,8 +75,8 @@ func (r *runner) begin(
 // over is whether what is left of the cell is less than half of a slice.
 func (c *cell) over(slice time.Duration) bool { return c.spent > 0 && c.spent+slice/2 > c.length }
 
-// slice measures for so long.
-func (c *cell) slice(ctx context.Context, length time.Duration) error {
+// slice measures for so long, of which the lead is a share.
+func (c *cell) slice(ctx context.Context, length time.Duration, lead float64) error {
 	r := c.runner
 	if err := r.Turns.Take(ctx, c.subject.Arm.Plane); err != nil {
 		return err
@@ -87,23 +87,41 @@ func (c *cell) slice(ctx context.Context, length time.Duration) error {
 			c.row.Started = began
 		}
 		if c.witness == nil {
-			err = c.measure(ctx, length)
-		} else if err = c.witness.measure(ctx, length, r.Profile.Lead); err != nil {
+			err = c.measure(ctx, length, lead)
+		} else if err = c.witness.measure(ctx, length, lead); err != nil {
 			c.row.Errors[arm.Reason(err)]++
-			err = ctx.Err()
+			c.spent, err = c.length, ctx.Err() // it is over
 		}
 		c.spent += max(time.Since(began), 1)
 		return err
 	})
 	c.row.Took = c.spent
-	for name, change := range changes {
-		c.row.Usage[name] = report.Usage{CPU: c.row.Usage[name].CPU + change.CPU, RSS: change.RSSBytes}
+	if err == nil && c.witness == nil {
+		c.used(changes)
 	}
 	return err
 }
 
-func (c *cell) measure(ctx context.Context, length time.Duration) error {
-	slice := load.Cell{Op: c.op, Duration: length, WarmUp: c.runner.Profile.Lead, Reason: arm.Reason}
+// used adds what the components used in a slice. One that was not there in all of them has no sum.
+func (c *cell) used(changes map[string]measure.Change) {
+	if c.row.Usage == nil {
+		c.row.Usage = map[string]report.Usage{}
+		for name := range changes {
+			c.row.Usage[name] = report.Usage{}
+		}
+	}
+	for name, before := range c.row.Usage {
+		change, found := changes[name]
+		if !found {
+			delete(c.row.Usage, name)
+			continue
+		}
+		c.row.Usage[name] = report.Usage{CPU: before.CPU + change.CPU, RSS: change.RSSBytes}
+	}
+}
+
+func (c *cell) measure(ctx context.Context, length time.Duration, lead float64) error {
+	slice := load.Cell{Op: c.op, Duration: length, WarmUp: lead, Reason: arm.Reason}
 	for _, earlier := range c.results {
 		slice.First += earlier.Attempts
 	}
@@ -158,16 +176,18 @@ func (r *runner) cellUntil(
 	}
 	settle()
 	if !c.over(c.length) {
-		err = c.slice(ctx, c.length)
-	}
-	if err = errors.Join(err, ended(ctx)); err != nil {
-		return c.row, errors.Join(err, c.abandon(ctx))
+		if err = c.slice(ctx, c.length, r.Profile.Lead); err == nil {
+			err = ended(ctx)
+		}
+		if err != nil {
+			return c.row, errors.Join(err, c.abandon(ctx))
+		}
 	}
 	return c.end(ctx)
 }
 
-// together measures a scenario on some arms. They take turns slice by slice, in an order that is reversed each time: what
-// disturbs a machine for a tenth of a second, or a second, disturbs all of them alike.
+// together measures a scenario on some arms. They take turns slice by slice, each as often before as after another one:
+// what disturbs a machine for a tenth of a second, or a second, disturbs all of them alike.
 func (r *runner) together(
 	ctx context.Context, s scenario.Scenario, subjects []*scenario.Subject, round int,
 ) (rows []report.Row, err error) {
@@ -187,16 +207,15 @@ func (r *runner) together(
 		}
 		cells = append(cells, c)
 	}
-	slice := time.Duration(float64(r.Profile.Cell) * s.Length / float64(max(r.Profile.Slices, 1)))
-	turns := slices.Clone(cells)
-	for left := true; left; slices.Reverse(turns) {
+	slice, lead := r.sliced(s, subjects)
+	for pass, left := 0, true; left; pass++ {
 		left = false
 		settle()
-		for _, c := range turns {
+		for _, c := range turns(cells, pass) {
 			if c.over(slice) {
 				continue
 			}
-			if err := c.slice(ctx, slice); err != nil {
+			if err := c.slice(ctx, slice, lead); err != nil {
 				return nil, err
 			}
 			left = true
@@ -211,6 +230,34 @@ func (r *runner) together(
 		rows = append(rows, row)
 	}
 	return rows, nil
+}
+
+// sliced is the length of a slice, and the share of it that is its lead. The first operations after another arm's turn are
+// left out, unless those of one of the arms are so slow that there would be little left: that is decided by the warm-up, for
+// all arms alike, since a choice by how long an operation took would choose the slow ones.
+func (r *runner) sliced(s scenario.Scenario, subjects []*scenario.Subject) (length time.Duration, lead float64) {
+	const several = 4
+	length = time.Duration(float64(r.Profile.Cell) * s.Length)
+	if !s.Sliced() || r.Profile.Slices < 2 {
+		return length, r.Profile.Lead
+	}
+	length /= time.Duration(r.Profile.Slices)
+	for _, subject := range subjects {
+		if several*r.warm[cellKey{s.Name, subject.Arm.Name}] > int64(length) {
+			return length, 0
+		}
+	}
+	return length, r.Profile.Lead
+}
+
+// turns are the cells in the order of a pass: forwards and backwards, and in every second pass somebody else is the first.
+func turns(cells []*cell, pass int) []*cell {
+	first := pass / 2 % len(cells)
+	order := slices.Concat(cells[first:], cells[:first])
+	if pass%2 == 1 {
+		slices.Reverse(order)
+	}
+	return order
 }
 
 func stopped(stop func() error) error {
@@ -251,8 +298,7 @@ func latency(h *hdrhistogram.Histogram) report.Latency {
 // create) would otherwise be charged to whoever comes first. What is done only a few times in a cell is tried once.
 func (r *runner) warmUp(ctx context.Context) error {
 	const near = 1.25 // short cells are noisy; this catches what is still settling by more than that
-	type key struct{ scenario, arm string }
-	before := map[key]int64{}
+	r.warm = map[cellKey]int64{}
 	total := r.Profile.MaxWarmUps * r.cells(1)
 	done, stationary := 0, false
 	for round := 1; round <= r.Profile.MaxWarmUps && !stationary; round++ {
@@ -276,10 +322,10 @@ func (r *runner) warmUp(ctx context.Context) error {
 					return fmt.Errorf("could not warm up scenario %s on arm %s: no operation succeeded: %v",
 						s.Name, subject.Arm.Name, row.Errors)
 				}
-				k := key{s.Name, subject.Arm.Name}
-				ratio := float64(row.Latency.P50) / float64(before[k])
+				k := cellKey{s.Name, subject.Arm.Name}
+				ratio := float64(row.Latency.P50) / float64(r.warm[k])
 				still = still && (ratio < near && ratio > 1/near || !s.Repeats())
-				before[k] = row.Latency.P50
+				r.warm[k] = row.Latency.P50
 				done++
 			}
 		}

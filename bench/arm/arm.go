@@ -39,6 +39,8 @@ type Arm struct {
 	// those that For names.
 	Reference bool
 	For       []string
+	// Throughout: the arm has a part in every round, although it is a reference.
+	Throughout bool
 	// Plane names the control plane behind the arm. Component names in resource usage begin with it.
 	Plane string
 	// Target is where the requests go.

@@ -20,7 +20,6 @@ import (
 	"github.com/duet-api/duet/e2e/behaviour"
 	"github.com/duet-api/duet/shared/controlplane/assets"
 	"github.com/duet-api/duet/shared/install"
-	"github.com/duet-api/duet/shared/process"
 )
 
 // Options of a comparison.
@@ -88,6 +87,7 @@ type comparison struct {
 	Options
 	dir   string
 	sides matrix.Sides
+	turns *measure.Turns
 	// done counts the steps so far.
 	done int
 }
@@ -147,12 +147,12 @@ func (c *comparison) bench(ctx context.Context) (*report.Bench, error) {
 	}
 	c.step("benchmark %q: %d arms, %d scenarios, %d rounds, about %s", c.Bench.Name, len(c.Arms), len(c.Scenarios), c.Bench.Rounds,
 		c.Bench.Duration(arms, c.Scenarios).Round(time.Second))
-	turns := &measure.Turns{}
+	c.turns = &measure.Turns{}
 	for _, s := range c.sides {
-		turns.Add(s.Name, s.Plane.Runner())
+		c.turns.Add(s.Name, s.Plane.Runner())
 	}
 	return bench.Run(ctx, bench.Options{
-		Arms: arms, Scenarios: c.Scenarios, Profile: c.Bench, Seed: c.Seed, Usage: c.usage, Inspect: c.inspect, Turns: turns,
+		Arms: arms, Scenarios: c.Scenarios, Profile: c.Bench, Seed: c.Seed, Usage: c.usage, Inspect: c.inspect, Turns: c.turns,
 		Progress: c.progress(), Resume: c.earlier(),
 	})
 }
@@ -191,14 +191,14 @@ func (o Options) progress() func(bench.Progress) {
 func (c *comparison) usage(ctx context.Context) (map[string]measure.Usage, error) {
 	all := map[string]measure.Usage{}
 	for _, s := range c.sides {
+		if c.turns.Rests(s.Name) {
+			continue
+		}
 		processes, err := s.Plane.Runner().List(ctx)
 		if err != nil {
 			return nil, err
 		}
 		for _, p := range processes {
-			if p.State != process.Running {
-				continue
-			}
 			all[s.Name+"/"+p.Spec.Name] = measure.Usage{CPU: p.CPU, RSSBytes: p.RSSBytes}
 		}
 	}

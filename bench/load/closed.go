@@ -11,7 +11,7 @@ import (
 // Closed keeps a fixed number of operations under way: each worker starts its next one when the last one ends.
 // Latency is the time from the start of an operation to its end: service time, and says nothing of what a caller would
 // have waited who came while the worker was busy. A cell ends late rather than without a measured operation of each
-// worker; one that a single operation outlasts measures that one, although it began in the warm-up.
+// worker.
 type Closed struct {
 	// Workers is the number of operations under way, at least 1.
 	Workers int
@@ -50,11 +50,7 @@ func (c Closed) Run(ctx context.Context, cell Cell) (*Result, error) {
 					return
 				}
 				done, err := cell.Op(ctx, Call{Worker: worker, N: cell.First + next.Add(1) - 1})
-				done = orNow(done)
-				if r.attempts == 0 && done.After(r.end) {
-					r.measured = started // there is no room for another one
-				}
-				r.add(started, started, done, err)
+				r.add(started, started, orNow(done), err)
 			}
 		})
 	}

@@ -49,8 +49,7 @@ type Cell struct {
 	First int64
 	// Duration is the length of the cell, warm-up included.
 	Duration time.Duration
-	// WarmUp is the share of Duration (0 to below 1) whose operations are done and counted, but not measured. An operation
-	// of a closed loop for which all of Duration is too short is measured all the same.
+	// WarmUp is the share of Duration (0 to below 1) whose operations are done and counted, but not measured.
 	WarmUp float64
 	// Reason names the class of an error in a few words; errors are counted by it.
 	Reason func(error) string
@@ -72,7 +71,8 @@ func (c Cell) validate() error {
 type Result struct {
 	// Latency of the successful operations, in nanoseconds.
 	Latency *hdrhistogram.Histogram
-	// FirstHalf and SecondHalf split Latency by time. A cell whose halves differ was still warming up.
+	// FirstHalf and SecondHalf split Latency by time, in slices that were joined into early and late ones. A cell whose
+	// halves differ was still warming up.
 	FirstHalf, SecondHalf *hdrhistogram.Histogram
 	// Lateness is how long after its intended time each operation started, in nanoseconds; nil in a closed loop.
 	// It says whether the generator kept up, and is part of Latency already.
@@ -84,7 +84,8 @@ type Result struct {
 	WarmUp int64
 	// Attempts counts all operations, in the warm-up and after it, failed ones included.
 	Attempts int64
-	// Elapsed is the measured time, warm-up excluded.
+	// Elapsed is the measured time: in a closed loop from the first measured operation on, in an open one from the end of
+	// the warm-up.
 	Elapsed time.Duration
 }
 

@@ -68,9 +68,9 @@ func TestSlowOperationsAreMeasuredToo(t *testing.T) {
 			warmUp, measure int64
 			elapsed         time.Duration
 		}{
-			"one outlasts the cell":       {length: time.Second, measure: 2, elapsed: 5 * time.Second},
-			"one outlasts the warm-up":    {length: 6 * time.Second, warmUp: 2, measure: 2, elapsed: 8800 * time.Millisecond},
-			"the last begins in the cell": {length: 11 * time.Second, warmUp: 2, measure: 4, elapsed: 12800 * time.Millisecond},
+			"one outlasts the cell":       {length: time.Second, warmUp: 2, measure: 2, elapsed: 5 * time.Second},
+			"one outlasts the warm-up":    {length: 6 * time.Second, warmUp: 2, measure: 2, elapsed: 5 * time.Second},
+			"the last begins in the cell": {length: 11 * time.Second, warmUp: 2, measure: 4, elapsed: 10 * time.Second},
 		}
 		for name, test := range tests {
 			cell := Cell{Op: takes(5 * time.Second), Duration: test.length, WarmUp: 0.2, Reason: plain}

@@ -10,7 +10,9 @@ import (
 // would make workers wait for each other inside the measurement.
 type recorder struct {
 	begin, measured, middle, end time.Time
-	reason                       func(error) string
+	// from is when the measured time begins.
+	from   time.Time
+	reason func(error) string
 
 	first, second, lateness *hdrhistogram.Histogram
 	errors                  map[string]int64
@@ -30,7 +32,7 @@ func newRecorder(begin time.Time, cell Cell, open bool) *recorder {
 		errors:   map[string]int64{},
 	}
 	if open {
-		r.lateness = NewHistogram()
+		r.lateness, r.from = NewHistogram(), r.measured
 	}
 	return r
 }
@@ -41,6 +43,9 @@ func (r *recorder) add(due, started, done time.Time, err error) {
 	if due.Before(r.measured) {
 		r.warmUp++
 		return
+	}
+	if r.from.IsZero() {
+		r.from = started
 	}
 	if r.lateness != nil {
 		record(r.lateness, started.Sub(due))
@@ -65,7 +70,7 @@ func merge(recorders []*recorder, finished time.Time) *Result {
 		Errors:     map[string]int64{},
 	}
 	for _, r := range recorders {
-		out.Elapsed = max(out.Elapsed, finished.Sub(r.measured))
+		out.Elapsed = max(out.Elapsed, finished.Sub(r.from))
 		out.FirstHalf.Merge(r.first)
 		out.SecondHalf.Merge(r.second)
 		if r.lateness != nil {

@@ -12,7 +12,7 @@ import (
 
 const (
 	// AtOnce is how many control planes run while one of them is measured: it, and the one that was measured before. With
-	// one alone, the two that matter most would be stopped and woken at almost every cell.
+	// one alone, the two that matter most would be stopped and woken at every slice.
 	AtOnce = 2
 	// waking is what a control plane that was woken gets to run all timers that it has missed.
 	waking = 150 * time.Millisecond
@@ -65,6 +65,11 @@ func (t *Turns) Take(ctx context.Context, name string) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// Rests is whether a control plane stands still.
+func (t *Turns) Rests(name string) bool {
+	return t != nil && slices.ContainsFunc(t.planes, func(p *plane) bool { return p.name == name && len(p.resting) > 0 })
 }
 
 // End lets every control plane run.

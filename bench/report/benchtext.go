@@ -46,8 +46,8 @@ var benchUnits = []benchUnit{
 }
 
 // WriteBenchText writes every row in the Go benchmark format, one line for each round, so that benchstat can repeat the
-// statistics: `benchstat -col /arm bench.txt`. The CPU time is that of all servers on the machine during the cell, those
-// of other arms included, which are idle then. The run must have a benchmark; so it must for the other formats of one.
+// statistics: `benchstat -col /arm bench.txt`. The CPU time is that of all servers on the machine during the arm's
+// slices, those of other arms included. The run must have a benchmark; so it must for the other formats of one.
 func WriteBenchText(w io.Writer, run Run) error {
 	out := benchfmt.NewWriter(w)
 	for _, unit := range benchUnits {

@@ -201,7 +201,7 @@ type Latency struct {
 
 // Usage is what a component used during a cell.
 type Usage struct {
-	// CPU time, in nanoseconds. Other processes are read in steps of 10 ms.
+	// CPU time, in nanoseconds. Where the system does not tell better, other processes are read in steps of 10 ms.
 	CPU time.Duration `json:"cpu"`
 	// RSS is the resident memory at the end of the cell.
 	RSS uint64 `json:"rss"`

@@ -232,7 +232,8 @@ func threats(run Run) []string {
 		fmt.Sprintf("%s as sent, one resource, %d rounds of short cells: a first answer.", b.sizes(), b.Rounds),
 		"Each interval is at 95 % by itself. Claims are corrected for their number (Holm), so that at most one family in "+
 			"twenty has a false one; the noise floor itself is an estimate.",
-		"CPU time of servers is read in steps of 10 ms and includes what they do in the background.",
+		"CPU time of servers includes what they do in the background while they are measured, and not what they put off until "+
+			"another arm's turn.",
 	)
 	if m := run.Card.Machine; m.Load1 > float64(m.Cores)/2 {
 		out = append(out, fmt.Sprintf("The machine was busy before the run began: a load of %.1f on %s. Its noise floor says "+

@@ -36,7 +36,7 @@ func startConflicts(ctx context.Context, s *Subject, cell Cell) (load.Op, func()
 			return nil, nil, err
 		}
 	}
-	sources := cell.sources()
+	sources := cell.sources(s)
 	// client-go's pauses. It gives up after five tries; here everybody goes on, or the unlucky would not be measured.
 	patiently := retry.DefaultRetry
 	patiently.Steps = math.MaxInt

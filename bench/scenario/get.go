@@ -19,7 +19,7 @@ var (
 		Name:  "get-one",
 		Title: "Get, one name",
 		Why:   "The cheapest request there is: the price of each hop shows undiluted, and authorization is remembered.",
-		Loop:  load.Closed{Workers: 1}, Population: Small, Length: 1,
+		Loop:  load.Closed{Workers: 1}, Population: Small, Length: 1.5, // enough for a p99 in each round
 		Start: startGets(get, func(*rand.Rand, Population) int { return 0 }),
 	}
 	getMany = Scenario{
@@ -27,7 +27,7 @@ var (
 		Title: "Get, many names",
 		Why: "As a controller or many users read: a server that asks another one whether each name may be read, " +
 			"and remembers answers by name, pays here and not in the line above.",
-		Level: Quick, Loop: load.Closed{Workers: 1}, Population: Small, Length: 1,
+		Level: Quick, Loop: load.Closed{Workers: 1}, Population: Small, Length: 1.5,
 		Start: startGets(get, anyMember),
 	}
 	getCached = Scenario{
@@ -88,7 +88,7 @@ func startGets(
 ) func(context.Context, *Subject, Cell) (load.Op, func() error, error) {
 	return func(_ context.Context, s *Subject, cell Cell) (load.Op, func() error, error) {
 		answers := make([]bytes.Buffer, cell.Workers)
-		sources := cell.sources()
+		sources := cell.sources(s)
 		op := func(ctx context.Context, call load.Call) (time.Time, error) {
 			return read(ctx, s, pick(sources[call.Worker], s.Population), &answers[call.Worker])
 		}

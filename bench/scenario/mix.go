@@ -36,7 +36,7 @@ func startMix(ctx context.Context, s *Subject, cell Cell) (load.Op, func() error
 		return nil, nil, err
 	}
 	answers := make([]bytes.Buffer, cell.Workers)
-	sources := cell.sources()
+	sources := cell.sources(s)
 	op := func(ctx context.Context, call load.Call) (time.Time, error) {
 		if sources[call.Worker].IntN(oneWriteIn) > 0 {
 			return get(ctx, s, anyMember(sources[call.Worker], s.Population), &answers[call.Worker])

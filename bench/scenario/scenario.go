@@ -60,11 +60,11 @@ func (s Scenario) Repeats() bool {
 	return !few
 }
 
-// Sliced is whether arms may take turns within a cell: not where a queue needs time to build up, or where there is nothing
-// that is repeated.
+// Sliced is whether arms may take turns within a cell: where one operation follows the other. What comes at a rate, or many
+// at once, needs time for its queues to build up.
 func (s Scenario) Sliced() bool {
-	_, closed := s.Loop.(load.Closed)
-	return closed && !s.Alone
+	closed, ok := s.Loop.(load.Closed)
+	return ok && closed.Workers == 1 && !s.Alone
 }
 
 // Fits is whether an arm has a part in the scenario.
@@ -93,11 +93,12 @@ type Cell struct {
 	Events *Events
 }
 
-// sources are what each worker draws from: the same for all arms of a round.
-func (c Cell) sources() []*rand.Rand {
+// sources are what each worker draws from: the same for all arms of a round, but for those with the same objects. A server
+// that remembers what it has answered would otherwise have the answers for one from the other.
+func (c Cell) sources(s *Subject) []*rand.Rand {
 	sources := make([]*rand.Rand, c.Workers)
 	for worker := range sources {
-		sources[worker] = rand.New(rand.NewPCG(c.Seed, uint64(worker)))
+		sources[worker] = rand.New(rand.NewPCG(c.Seed, s.stream+uint64(worker)))
 	}
 	return sources
 }

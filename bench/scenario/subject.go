@@ -69,6 +69,8 @@ type Subject struct {
 	// size is the least that an answer with one object has, in bytes: what a server adds is more than what it may omit.
 	size              int
 	created, revision atomic.Int64
+	// stream is where the random numbers of its workers begin.
+	stream uint64
 	// old is the same arm in the kind's old version, once somebody has asked for it.
 	old *Subject
 }
@@ -105,7 +107,7 @@ func (s *Subject) Again(a *arm.Arm) (*Subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	again := &Subject{Arm: &same, Client: client, Population: s.Population, size: s.size}
+	again := &Subject{Arm: &same, Client: client, Population: s.Population, size: s.size, stream: s.stream + apart}
 	again.created.Store(s.created.Load() + apart)
 	return again, nil
 }
@@ -154,7 +156,8 @@ func Member(i int) string { return fmt.Sprintf(memberPrefix+"%06d", i) }
 // hundredth names the set that object i of the population is in, with every hundredth other one.
 func hundredth(i int) string { return fmt.Sprintf("%02d", i%100) }
 
-// apart is how far the names of two subjects with the same objects are from each other: more than either ever creates.
+// apart is how far the names, and the random numbers, of two subjects with the same objects are from each other: more than
+// either ever creates, and has workers.
 const apart = 100_000_000
 
 // fresh are so many objects for the scratch namespace, under names that nothing else ever had.

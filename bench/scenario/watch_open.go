@@ -18,7 +18,7 @@ var (
 		Why: "What every client does when its watch ends: it opens a new one from where it stood, and gets what it has " +
 			"missed from the watch cache.",
 		Level: Standard, Loop: load.Closed{Workers: 1}, Population: Small, Needs: arm.ServeAPI, Length: 1,
-		Start: startWatchResume,
+		Alone: true, Start: startWatchResume,
 	}
 	watchStorm = Scenario{
 		Name:  "watch-storm",
