@@ -184,16 +184,11 @@ const brokenStream metav1.CauseType = "ClientWatchDecoding"
 // tapped records an event as client-go hands it out. An error is the end of the watch, and the informer stops it.
 func (s *StreamRecord) tapped(event watch.Event, reader Reader) {
 	if status, ok := event.Object.(*metav1.Status); ok {
-		message := fmt.Sprintf("%s: %s", status.Reason, status.Message)
-		ending := Rejected
-		switch _, broken := apierrors.StatusCause(&apierrors.StatusError{ErrStatus: *status}, brokenStream); {
-		case broken:
-			s.Finish(Ended, 0, message)
-			return
-		case status.Code == http.StatusGone:
-			ending = Gone
+		if _, broken := apierrors.StatusCause(&apierrors.StatusError{ErrStatus: *status}, brokenStream); broken {
+			s.Finish(Ended, 0, messageOf(*status))
+		} else {
+			s.Finish(endingBy(*status), int(status.Code), messageOf(*status))
 		}
-		s.Finish(ending, int(status.Code), message)
 		return
 	}
 	object, ok := event.Object.(*unstructured.Unstructured)

@@ -2,8 +2,10 @@ package consistency
 
 import (
 	"fmt"
+	"net/http"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 )
 
@@ -16,8 +18,28 @@ const (
 	Closed   Ending = "closed"  // by the client
 	Ended    Ending = "ended"   // by the server or the connection, without a word
 	Gone     Ending = "gone"    // 410: what the watch would go on from is forgotten
-	Rejected Ending = "refused" // an ERROR event with another code
+	Deferred Ending = "put off" // an ERROR event that says when to come again, because a cache is behind
+	Rejected Ending = "refused" // another ERROR event
 )
+
+// endingBy is how a watch ends with the Status of an ERROR event. One that begins with the state is answered 200 before its
+// server knows whether its cache gets as far as the store in time; if it does not, the event says what a list is told with
+// 504 and Retry-After.
+func endingBy(status metav1.Status) Ending {
+	switch {
+	case status.Code == http.StatusGone:
+		return Gone
+	case status.Code == http.StatusGatewayTimeout && status.Details != nil && status.Details.RetryAfterSeconds > 0:
+		return Deferred
+	default:
+		return Rejected
+	}
+}
+
+// messageOf a Status, with its reason.
+func messageOf(status metav1.Status) string {
+	return fmt.Sprintf("%s: %s", status.Reason, status.Message)
+}
 
 // Stream is one connection of a watch, and what it delivered.
 type Stream struct {

@@ -254,6 +254,18 @@ func TestVerdicts(t *testing.T) {
 			want: []string{"S5", "S5"},
 		},
 		{
+			name: "a watch that is put off before it has begun, and one after that",
+			history: History{
+				Changes: []Change{baseline()},
+				Streams: []*Stream{
+					{Watcher: "w", Initial: true, Opened: time.Second, Finished: 4 * time.Second, Ending: Deferred, Code: 504},
+					{Watcher: "v", Initial: true, Opened: time.Second, Finished: 4 * time.Second, Ending: Deferred, Code: 504,
+						Events: []Seen{{Type: watch.Added, At: 2 * time.Second, Revision: 5, State: ref(there(5))}}},
+				},
+			},
+			want: []string{"S3"},
+		},
+		{
 			name: "a window that is short enough",
 			history: History{
 				Changes:    []Change{baseline()},

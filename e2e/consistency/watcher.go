@@ -3,7 +3,6 @@ package consistency
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -11,6 +10,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 
 	"github.com/duet-api/duet/e2e/wire"
@@ -114,12 +114,15 @@ func (w *Watcher) follow(ctx context.Context, stream *wire.Stream, start int64) 
 			record.Finish(Ended, 0, err.Error())
 			return reached
 		case event.Type == watch.Error:
-			code, reason := failure(event.Object)
-			if code == http.StatusGone {
-				record.Finish(Gone, code, reason)
+			status := statusOf(event.Object)
+			ending := endingBy(status)
+			record.Finish(ending, int(status.Code), messageOf(status))
+			switch ending {
+			case Gone:
 				return 0
+			case Deferred:
+				pause(ctx)
 			}
-			record.Finish(Rejected, code, reason)
 			return reached
 		}
 		seen, err := w.Client.Reader.seen(event)
@@ -134,12 +137,12 @@ func (w *Watcher) follow(ctx context.Context, stream *wire.Stream, start int64) 
 	}
 }
 
-// failure is the code and reason of an ERROR event's Status.
-func failure(status *unstructured.Unstructured) (int, string) {
-	code, _, _ := unstructured.NestedInt64(status.Object, "code")
-	reason, _, _ := unstructured.NestedString(status.Object, "reason")
-	message, _, _ := unstructured.NestedString(status.Object, "message")
-	return int(code), fmt.Sprintf("%s: %s", reason, message)
+// statusOf an ERROR event; what cannot be read has no code.
+func statusOf(object *unstructured.Unstructured) (status metav1.Status) {
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &status); err != nil {
+		return metav1.Status{Message: err.Error()}
+	}
+	return status
 }
 
 // seen reads an event.

@@ -20,7 +20,9 @@ func (c *checker) streams() {
 			c.resumed(before, stream)
 		}
 		previous[stream.Watcher] = stream
-		if stream.Ending == Rejected && !slices.Contains(c.options.Streams, stream.Code) {
+		if stream.Ending == Deferred && len(stream.Events) == 0 {
+			c.verdict.Counts.Deferred++
+		} else if (stream.Ending == Rejected || stream.Ending == Deferred) && !slices.Contains(c.options.Streams, stream.Code) {
 			c.accuse("S3", Object{}, stream.Finished, fmt.Sprintf("the watch ended with code %d", stream.Code), stream)
 		}
 	}

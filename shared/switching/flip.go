@@ -17,12 +17,8 @@ import (
 // answerInterval is how often is looked who answers, which is part of how long a flip takes.
 const answerInterval = 10 * time.Millisecond
 
-// warmUp is what the caches of a CustomResourceDefinition get to fill, once the first of its versions is asked for. Until
-// then a list may be answered 429.
-const warmUp = time.Second
-
-// flip has the other form answer, one version after the other, the storage version last: the first one warms the caches
-// of the new server up, and has fewer users.
+// flip has the other form answer, one version after the other. On the way to a server the storage version is the last: the
+// first one warms the server up, and has fewer users. On the way back it is the first (see caches).
 func (m *move) flip(ctx context.Context) error {
 	switch m.strategy() {
 	case Dedicated:
@@ -44,7 +40,17 @@ func (m *move) flip(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, version := range slices.Backward(m.from.versions()) {
+	versions := slices.Clone(m.from.versions())
+	if toServer {
+		slices.Reverse(versions)
+	}
+	var caches *caches
+	if !toServer {
+		if caches, err = cachesOf(ctx, asker, versions); err != nil {
+			return err
+		}
+	}
+	for i, version := range versions {
 		if toServer {
 			err = m.toServer(ctx, asker, version)
 		} else {
@@ -57,8 +63,8 @@ func (m *move) flip(ctx context.Context) error {
 			return err
 		}
 		m.check("%s is answered by %s", version, m.to.form.Name())
-		if !toServer && version != m.from.versions()[0] {
-			if err := pause(ctx, warmUp); err != nil {
+		if caches != nil && i == 0 && len(versions) > 1 {
+			if err := m.filled(ctx, caches); err != nil {
 				return err
 			}
 		}

@@ -1,0 +1,110 @@
+package switching
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
+	"github.com/duet-api/duet/shared/install"
+)
+
+const (
+	// fillTimeout is how long the watch caches of a CustomResourceDefinition get to fill. A large collection whose
+	// conversion is slow may need longer; then the switch goes on without them.
+	fillTimeout = 5 * time.Minute
+	// fillInterval is how often is looked: a kube-apiserver takes longer to list its metrics than to answer a request.
+	fillInterval = 2 * time.Second
+	// fillPause is what they get where nothing shows how far they are.
+	fillPause = 2 * time.Second
+)
+
+// cachesFilled counts the watch caches that a kube-apiserver has filled since it began, by resource.
+const cachesFilled = "apiserver_watch_cache_initializations_total"
+
+// caches are the watch caches of a CustomResourceDefinition in kube-apiserver: one for each version, and all of them begin
+// with the first request to any. That of the storage version is filled in a moment. The others have a webhook convert every
+// object, one after the other, which under load takes a minute for a thousand; until then lists and watches are put off
+// with 429. So the storage version is flipped first, and the users of the others stay with the server until their caches
+// are filled.
+type caches struct {
+	asker    *asker
+	versions []string
+	// before is how many had been filled; nil where nothing shows which of them are those of this definition.
+	before *int
+}
+
+// cachesOf is called before the first version is flipped. A run that goes on after that cannot tell what is filled.
+func cachesOf(ctx context.Context, asker *asker, versions []string) (*caches, error) {
+	out := &caches{asker: asker, versions: versions}
+	begun, err := asker.fromDefinition(ctx, versions[0])
+	if err != nil {
+		return nil, err
+	}
+	if filled, counted := asker.filledCaches(ctx); counted && !begun {
+		out.before = &filled
+	}
+	return out, nil
+}
+
+// filled waits until the caches are, or says that they are not.
+func (m *move) filled(ctx context.Context, of *caches) error {
+	if of.before == nil {
+		return pause(ctx, fillPause)
+	}
+	err := untilWithin(ctx, fillTimeout, "the watch caches", fillInterval, of.filled)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		m.check("%v: lists and watches of the other versions may be put off for a while", err)
+		return nil
+	}
+	m.check("kube-apiserver has filled the watch caches of all versions")
+	return nil
+}
+
+func (of *caches) filled(ctx context.Context) error {
+	have, counted := of.asker.filledCaches(ctx)
+	if !counted {
+		return fmt.Errorf("kube-apiserver does not list its metrics")
+	}
+	if have < *of.before {
+		*of.before = 0 // it was started again, counts anew, and has to be asked for caches to begin
+		if _, err := of.asker.fromDefinition(ctx, of.versions[0]); err != nil {
+			return err
+		}
+	}
+	if filled := have - *of.before; filled < len(of.versions) {
+		return fmt.Errorf("kube-apiserver has filled %d of %d watch caches", filled, len(of.versions))
+	}
+	return nil
+}
+
+// filledCaches is how many watch caches of the resource kube-apiserver has filled since it began, and false where it does
+// not say: some clusters hide its metrics.
+func (a *asker) filledCaches(ctx context.Context) (int, bool) {
+	body, err := a.get(ctx, "/metrics")
+	if err != nil {
+		return 0, false
+	}
+	parser := expfmt.NewTextParser(model.LegacyValidation)
+	families, err := parser.TextToMetricFamilies(bytes.NewReader(body))
+	if err != nil || families[cachesFilled] == nil {
+		return 0, false
+	}
+	var filled float64
+	for _, metric := range families[cachesFilled].GetMetric() {
+		labels := map[string]string{}
+		for _, label := range metric.GetLabel() {
+			labels[label.GetName()] = label.GetValue()
+		}
+		if labels["group"] == install.Resource.Group && labels["resource"] == install.Resource.Resource {
+			filled += metric.GetCounter().GetValue()
+		}
+	}
+	return int(filled), true
+}
