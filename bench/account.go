@@ -28,7 +28,7 @@ const enough = 1000
 func (r *runner) weigh(ctx context.Context, i int, population scenario.Population) (*scenario.Subject, error) {
 	a := r.Arms[i]
 	small := population.Objects < enough
-	if r.Inspect == nil || a.Repeats != "" || a.Target.Can() < arm.Keep || small && population != scenario.Small {
+	if r.Inspect == nil || !r.Profile.Weighs || a.Repeats != "" || a.Target.Can() < arm.Keep || small && population != scenario.Small {
 		return r.populate(ctx, i, population)
 	}
 	weighed := population

@@ -36,6 +36,8 @@ type Options struct {
 	Usage measure.Source
 	// Turns let rest whatever has no part in a cell, and know the planes of all arms; nil lets everything run.
 	Turns *measure.Turns
+	// Disposable: the control planes end with the run, so that what is there at its end does not have to be removed.
+	Disposable bool
 	// Inspect reads what the servers say of themselves, outside of the measured cells; nil leaves that out.
 	Inspect measure.Inspector
 	// Resume is a run that was interrupted and is to go on: its rounds are kept, and what is missing is measured, in the
@@ -75,10 +77,12 @@ func Run(ctx context.Context, options Options) (_ *report.Bench, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for i, scenarios := range scenario.Stages(options.Scenarios) {
+	stages := scenario.Stages(options.Scenarios)
+	for i, scenarios := range stages {
 		r := &runner{
 			Options: options, result: result, from: finished(result, scenarios),
 			order: newOrder(options.Seed+uint64(i), options.Arms, len(scenarios)),
+			last:  i == len(stages)-1,
 		}
 		r.Scenarios = scenarios
 		if r.cells(1) == 0 || r.from == r.Profile.Rounds {
@@ -184,8 +188,9 @@ func describe(o Options) *report.Bench {
 type runner struct {
 	Options
 	order *order
-	// from is the number of rounds that an earlier run has measured.
+	// from is the number of rounds that an earlier run has measured. last: no stage follows.
 	from    int
+	last    bool
 	touched []*arm.Arm // those that may have left something behind
 	// subjects are each arm with each population that its scenarios need.
 	subjects []map[scenario.Population]*scenario.Subject
@@ -237,7 +242,7 @@ func (r *runner) populate(ctx context.Context, i int, population scenario.Popula
 	return scenario.NewSubject(ctx, sized, population)
 }
 
-// close removes what prepare made, on all arms at once: it is waiting, mostly.
+// close removes what prepare made, unless nobody is disturbed by it, on all arms at once: it is waiting, mostly.
 func (r *runner) close(ctx context.Context) error {
 	r.Progress(Progress{Phase: "clean up"})
 	all := []error{r.Turns.End(context.WithoutCancel(ctx))}
@@ -245,6 +250,9 @@ func (r *runner) close(ctx context.Context) error {
 		for _, subject := range populations {
 			subject.Close()
 		}
+	}
+	if r.Disposable && r.last {
+		return errors.Join(all...)
 	}
 	failures := make(chan error, len(r.touched))
 	for _, a := range r.touched {

@@ -40,7 +40,7 @@ func options(t *testing.T, server *fakeapi.Server) bench.Options {
 		},
 		Scenarios: scenarios,
 		Profile: scenario.Profile{
-			Name: "test", Rounds: 6, Cell: 5 * time.Millisecond, Lead: 0.1, WarmUpCell: 5 * time.Millisecond, MaxWarmUps: 1,
+			Name: "test", Weighs: true, Rounds: 6, Cell: 5 * time.Millisecond, Lead: 0.1, WarmUpCell: 5 * time.Millisecond, MaxWarmUps: 1,
 		},
 		Seed: 7,
 	}
@@ -395,5 +395,27 @@ func TestOpenLoopsAreMeasuredInOnePiece(t *testing.T) {
 			t.Errorf("round %d, %s on %s has %d operations, %d of them in the lead, and errors %v; want %d, %d, none", row.Round,
 				row.Scenario, row.Arm, row.Attempts, row.WarmUp, row.Errors, want, want/10)
 		}
+	}
+}
+
+// What is about to end with its control planes is left there; the stages before are not, which the next one would feel.
+func TestDisposablePlanesAreLeftAsTheyAre(t *testing.T) {
+	server := fakeapi.New(t)
+	o := options(t, server)
+	o.Disposable, o.Arms = true, o.Arms[:1]
+	var err error
+	if o.Scenarios, err = scenario.Named("get-one", "get-of-1k"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bench.Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	for _, namespace := range server.Namespaces() {
+		if !strings.Contains(namespace, "-n1000") {
+			t.Errorf("namespace %s of an earlier stage is left", namespace)
+		}
+	}
+	if len(server.Namespaces()) == 0 {
+		t.Error("the last stage was cleaned up, for nobody")
 	}
 }

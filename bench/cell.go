@@ -295,7 +295,8 @@ func latency(h *hdrhistogram.Histogram) report.Latency {
 
 // warmUp runs rounds that are not kept until the median of each cell is near that of the round before. Caches,
 // connections and just-in-time decisions of servers (a CRD that was established less than two seconds ago delays every
-// create) would otherwise be charged to whoever comes first. What is done only a few times in a cell is tried once.
+// create) would otherwise be charged to whoever comes first. What is done only a few times in a cell is tried once, and so
+// is what only explains.
 func (r *runner) warmUp(ctx context.Context) error {
 	const near = 1.25 // short cells are noisy; this catches what is still settling by more than that
 	r.warm = map[cellKey]int64{}
@@ -308,7 +309,7 @@ func (r *runner) warmUp(ctx context.Context) error {
 				continue
 			}
 			for i, a := range r.Arms {
-				if !s.Fits(a) {
+				if !s.Fits(a) || round > 1 && a.Reference {
 					continue
 				}
 				subject := r.subjects[i][s.Population]

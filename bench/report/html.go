@@ -236,6 +236,12 @@ func facts(run Run) []fact {
 		say("Profile", fmt.Sprintf("%s: %s", b.Profile.Name, b.Profile.Purpose))
 		say("Rounds", fmt.Sprintf("%d of %d, after %d to warm up; cells of %v", b.Rounds, b.Profile.Rounds, b.WarmUps,
 			b.Profile.Cell))
+		if b.Profile.Slices > 1 {
+			say("Slices", fmt.Sprintf("%d in a cell, where one operation follows the other", b.Profile.Slices))
+		}
+		if b.Profile.Explained > 1 {
+			say("References", fmt.Sprintf("in one of %d pairs of rounds", b.Profile.Explained))
+		}
 		say("Seed", fmt.Sprint(b.Seed))
 	}
 	for _, name := range slices.Sorted(maps.Keys(card.Flags)) {

@@ -69,12 +69,15 @@ func Agreements(old, now *Bench) []Agreement {
 func WriteAgreements(w io.Writer, all []Agreement) error {
 	table := printers.GetNewTabWriter(w)
 	fmt.Fprintln(table, "SCENARIO\tMETRIC\tRATIO\tOLD\tNEW\t")
-	claims, agree, moved := 0, 0, 0
+	claims, agree, contrary, moved := 0, 0, 0, 0
 	for _, a := range all {
 		if a.claims() {
 			claims++
 			if a.Agree {
 				agree++
+			}
+			if a.contrary() {
+				contrary++
 			}
 		}
 		if a.Moved {
@@ -88,8 +91,9 @@ func WriteAgreements(w io.Writer, all []Agreement) error {
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("could not write the table: %w", err)
 	}
-	_, err := fmt.Fprintf(w, "\n%s, %d of which both runs make; %s moved by more than chance.\n",
-		count(claims, "claim", "claims"), agree, count(moved, "ratio", "ratios"))
+	_, err := fmt.Fprintf(w, "\n%s: %d that both runs make, %d that one of them does not make, %d in which they contradict each "+
+		"other. %s moved by more than chance.\n",
+		count(claims, "claim", "claims"), agree, claims-agree-contrary, contrary, count(moved, "ratio", "ratios"))
 	return err
 }
 
@@ -103,10 +107,18 @@ func (a Agreement) claims() bool {
 	return false
 }
 
+// contrary is whether one run claims the opposite of what the other one claims.
+func (a Agreement) contrary() bool {
+	return a.Old != nil && a.New != nil && (a.Old.Verdict == stats.Faster && a.New.Verdict == stats.Slower ||
+		a.Old.Verdict == stats.Slower && a.New.Verdict == stats.Faster)
+}
+
 func (a Agreement) note() string {
 	switch {
 	case a.Old == nil || a.New == nil:
 		return "in one run only"
+	case a.contrary():
+		return "the verdicts contradict each other"
 	case !a.Agree && a.Moved:
 		return "the verdicts differ (moved)"
 	case !a.Agree:

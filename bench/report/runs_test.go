@@ -23,11 +23,11 @@ func TestAgreements(t *testing.T) {
 	noise.Role, noise.Test = report.Noise, "crd-again"
 	old := &report.Bench{Comparisons: []report.Comparison{
 		noise, of("get", 1.2, 1.3, stats.Slower), of("list", 0.4, 0.5, stats.Faster), of("watch", 0.9, 1.1, stats.NoDifference),
-		of("gone", 2, 3, stats.Slower),
+		of("gone", 2, 3, stats.Slower), of("odd", 1.2, 1.3, stats.Slower),
 	}}
 	now := &report.Bench{Comparisons: []report.Comparison{
 		noise, of("get", 1.25, 1.4, stats.Slower), of("list", 0.7, 0.9, stats.NoDifference),
-		of("watch", 0.95, 1.05, stats.NoDifference), of("new", 2, 3, stats.Slower),
+		of("watch", 0.95, 1.05, stats.NoDifference), of("odd", 0.7, 0.8, stats.Faster), of("new", 2, 3, stats.Slower),
 	}}
 	all := report.Agreements(old, now)
 	type line struct {
@@ -41,7 +41,7 @@ func TestAgreements(t *testing.T) {
 	}
 	want := []line{
 		{"get", true, true, true, false}, {"list", true, true, false, true}, {"watch", true, true, true, false},
-		{"new", false, true, false, false}, {"gone", true, false, false, false},
+		{"odd", true, true, false, true}, {"new", false, true, false, false}, {"gone", true, false, false, false},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("unexpected agreements (-want +got):\n%s", diff)
@@ -50,7 +50,9 @@ func TestAgreements(t *testing.T) {
 	if err := report.WriteAgreements(&out, all); err != nil {
 		t.Fatal(err)
 	}
-	for _, part := range []string{"4 claims, 1 of which both runs make; 1 ratio moved", "the verdicts differ (moved)", "in one run only"} {
+	for _, part := range []string{"5 claims: 1 that both runs make, 3 that one of them does not make, 1 in which they contradict each other. 2 ratios moved",
+		"the verdicts differ (moved)", "in one run only", "the verdicts contradict each other",
+	} {
 		if !strings.Contains(out.String(), part) {
 			t.Errorf("no %q in\n%s", part, out.String())
 		}

@@ -42,6 +42,8 @@ type Profile struct {
 	Explained int `json:"explainedInOneOf"`
 	// Slices is the number of pieces that a cell is measured in, where arms take turns within cells (see Scenario.Sliced).
 	Slices int `json:"slices"`
+	// Weighs is whether is looked how much servers grow with objects, for which there have to be many.
+	Weighs bool `json:"weighs"`
 	// WarmUpCell is the length of a cell in the rounds before the first, which are not kept, in nanoseconds. They are
 	// repeated until the medians stand still, at most MaxWarmUps times.
 	WarmUpCell time.Duration `json:"warmUpCellNanoseconds"`
@@ -55,22 +57,22 @@ func Profiles() []Profile {
 	return []Profile{
 		{
 			Name: "smoke", Purpose: "does it run at all; differences below a factor of two do not show",
-			Level: Smoke, Rounds: 10, Explained: 1, Cell: 75 * time.Millisecond, Lead: 0.2, Slices: 4,
+			Level: Smoke, Rounds: 10, Explained: 1, Cell: 60 * time.Millisecond, Lead: 0.2, Slices: 2,
 			WarmUpCell: 100 * time.Millisecond, MaxWarmUps: 1,
 		},
 		{
 			Name: "quick", Purpose: "the first answer, in the time of a coffee",
-			Level: Quick, Rounds: 10, Explained: 1, Cell: 400 * time.Millisecond, Lead: 0.1, Slices: 15,
+			Level: Quick, Rounds: 10, Explained: 1, Cell: 400 * time.Millisecond, Lead: 0.1, Slices: 15, Weighs: true,
 			WarmUpCell: 150 * time.Millisecond, MaxWarmUps: 3,
 		},
 		{
 			Name: "standard", Purpose: "every kind of request, in less than half an hour",
-			Level: Standard, Rounds: 12, Explained: 2, Cell: 208 * time.Millisecond, Lead: 0.1, Slices: 8,
+			Level: Standard, Rounds: 12, Explained: 2, Cell: 208 * time.Millisecond, Lead: 0.1, Slices: 8, Weighs: true,
 			WarmUpCell: 100 * time.Millisecond, MaxWarmUps: 2,
 		},
 		{
 			Name: "full", Purpose: "every size and width, with rounds enough for small differences, in two hours",
-			Level: Full, Rounds: 14, Explained: 2, Cell: 364 * time.Millisecond, Lead: 0.1, Slices: 14,
+			Level: Full, Rounds: 14, Explained: 2, Cell: 364 * time.Millisecond, Lead: 0.1, Slices: 14, Weighs: true,
 			WarmUpCell: 150 * time.Millisecond, MaxWarmUps: 3,
 		},
 	}
