@@ -120,20 +120,25 @@ func Join(slices ...*Result) *Result {
 			out.FirstHalf.Merge(slice.FirstHalf)
 			out.SecondHalf.Merge(slice.SecondHalf)
 		}
-		if slice.Lateness != nil {
-			if out.Lateness == nil {
-				out.Lateness = NewHistogram()
-			}
-			out.Lateness.Merge(slice.Lateness)
-		}
-		for reason, n := range slice.Errors {
-			out.Errors[reason] += n
-		}
-		out.WarmUp += slice.WarmUp
-		out.Attempts += slice.Attempts
+		out.count(slice.Lateness, slice.Errors, slice.WarmUp, slice.Attempts)
 		out.Elapsed += slice.Elapsed
 	}
 	return out
+}
+
+// count adds what a part of the cell has beside its latencies.
+func (r *Result) count(lateness *hdrhistogram.Histogram, errors map[string]int64, warmUp, attempts int64) {
+	if lateness != nil {
+		if r.Lateness == nil {
+			r.Lateness = NewHistogram()
+		}
+		r.Lateness.Merge(lateness)
+	}
+	for reason, n := range errors {
+		r.Errors[reason] += n
+	}
+	r.WarmUp += warmUp
+	r.Attempts += attempts
 }
 
 // Range of a histogram, and its digits: what is shorter counts as a microsecond, what is longer as a minute.

@@ -73,17 +73,7 @@ func merge(recorders []*recorder, finished time.Time) *Result {
 		out.Elapsed = max(out.Elapsed, finished.Sub(r.from))
 		out.FirstHalf.Merge(r.first)
 		out.SecondHalf.Merge(r.second)
-		if r.lateness != nil {
-			if out.Lateness == nil {
-				out.Lateness = NewHistogram()
-			}
-			out.Lateness.Merge(r.lateness)
-		}
-		for reason, n := range r.errors {
-			out.Errors[reason] += n
-		}
-		out.WarmUp += r.warmUp
-		out.Attempts += r.attempts
+		out.count(r.lateness, r.errors, r.warmUp, r.attempts)
 	}
 	out.Latency.Merge(out.FirstHalf)
 	out.Latency.Merge(out.SecondHalf)
