@@ -11,8 +11,8 @@ import (
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
+
+	servermetrics "github.com/duet-api/duet/shared/metrics"
 )
 
 // State is what a process says of itself in its metrics. What it does not say is zero.
@@ -121,9 +121,8 @@ func (e Endpoint) get(ctx context.Context, path string, read func(io.Reader) err
 }
 
 // ReadState reads metrics in the text format of Prometheus.
-func ReadState(metrics io.Reader) (State, error) {
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(metrics)
+func ReadState(text io.Reader) (State, error) {
+	families, err := servermetrics.Read(text)
 	if err != nil {
 		return State{}, err
 	}

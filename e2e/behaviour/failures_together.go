@@ -244,7 +244,7 @@ func (s *Subject) openAPIAfterRestart(ctx context.Context, failures int) (*wire.
 			return false, err
 		}
 		for controller, least := range parts {
-			looked, _ := seen.sum("workqueue_work_duration_seconds", labels{"name": controller})
+			looked, _ := seen.Sum("workqueue_work_duration_seconds", labels{"name": controller})
 			if controller == registrations {
 				looked -= float64(failed - failures)
 			}

@@ -81,7 +81,7 @@ func (s *Subject) flow(ctx context.Context) (*wire.Client, []server, labels, err
 		for _, v := range servers {
 			if seen, err := s.scrape(ctx, v); err != nil {
 				return false, err
-			} else if _, there := seen.sum(dispatched, want); !there {
+			} else if _, there := seen.Sum(dispatched, want); !there {
 				return false, nil
 			}
 		}

@@ -1,11 +1,7 @@
 package behaviour
 
 import (
-	"strings"
 	"testing"
-
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
 
 	"github.com/duet-api/duet/e2e/otlp"
 )
@@ -21,47 +17,6 @@ func TestEncoding(t *testing.T) {
 		if got := encoding([]byte(value)); got != want {
 			t.Errorf("%q: got %q, want %q", value, got, want)
 		}
-	}
-}
-
-func TestSum(t *testing.T) {
-	const text = `# TYPE requests counter
-requests{verb="GET",code="200"} 3
-requests{verb="GET",code="404"} 4
-requests{verb="PUT",code="200"} 5
-# TYPE seats gauge
-seats{flow="a"} 0
-# TYPE latency histogram
-latency_bucket{verb="GET",le="+Inf"} 7
-latency_sum{verb="GET"} 1
-latency_count{verb="GET"} 7
-`
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(strings.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	tests := map[string]struct {
-		metric    string
-		labels    labels
-		want      float64
-		wantThere bool
-	}{
-		"one label of two":    {"requests", labels{"verb": "GET"}, 7, true},
-		"both":                {"requests", labels{"verb": "GET", "code": "404"}, 4, true},
-		"no such value":       {"requests", labels{"verb": "DELETE"}, 0, false},
-		"no such label":       {"requests", labels{"flow": "a"}, 0, false},
-		"no such metric":      {"answers", nil, 0, false},
-		"a gauge that is 0":   {"seats", labels{"flow": "a"}, 0, true},
-		"a histogram's count": {"latency", labels{"verb": "GET"}, 7, true},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			got, there := samples(families).sum(tt.metric, tt.labels)
-			if got != tt.want || there != tt.wantThere {
-				t.Errorf("got %v, %t, want %v, %t", got, there, tt.want, tt.wantThere)
-			}
-		})
 	}
 }
 

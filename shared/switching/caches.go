@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
-
 	"github.com/duet-api/duet/shared/install"
+	"github.com/duet-api/duet/shared/metrics"
 )
 
 const (
@@ -67,19 +65,19 @@ func (m *move) filled(ctx context.Context, of *caches) error {
 	return nil
 }
 
-func (of *caches) filled(ctx context.Context) error {
-	have, counted := of.asker.filledCaches(ctx)
+func (c *caches) filled(ctx context.Context) error {
+	have, counted := c.asker.filledCaches(ctx)
 	if !counted {
 		return fmt.Errorf("kube-apiserver does not list its metrics")
 	}
-	if have < *of.before {
-		*of.before = 0 // it was started again, counts anew, and has to be asked for caches to begin
-		if _, err := of.asker.fromDefinition(ctx, of.versions[0]); err != nil {
+	if have < *c.before {
+		*c.before = 0 // it was started again, counts anew, and has to be asked for caches to begin
+		if _, err := c.asker.fromDefinition(ctx, c.versions[0]); err != nil {
 			return err
 		}
 	}
-	if filled := have - *of.before; filled < len(of.versions) {
-		return fmt.Errorf("kube-apiserver has filled %d of %d watch caches", filled, len(of.versions))
+	if filled := have - *c.before; filled < len(c.versions) {
+		return fmt.Errorf("kube-apiserver has filled %d of %d watch caches", filled, len(c.versions))
 	}
 	return nil
 }
@@ -91,20 +89,10 @@ func (a *asker) filledCaches(ctx context.Context) (int, bool) {
 	if err != nil {
 		return 0, false
 	}
-	parser := expfmt.NewTextParser(model.LegacyValidation)
-	families, err := parser.TextToMetricFamilies(bytes.NewReader(body))
-	if err != nil || families[cachesFilled] == nil {
+	samples, err := metrics.Read(bytes.NewReader(body))
+	if err != nil || samples[cachesFilled] == nil {
 		return 0, false
 	}
-	var filled float64
-	for _, metric := range families[cachesFilled].GetMetric() {
-		labels := map[string]string{}
-		for _, label := range metric.GetLabel() {
-			labels[label.GetName()] = label.GetValue()
-		}
-		if labels["group"] == install.Resource.Group && labels["resource"] == install.Resource.Resource {
-			filled += metric.GetCounter().GetValue()
-		}
-	}
+	filled, _ := samples.Sum(cachesFilled, metrics.Labels{"group": install.Resource.Group, "resource": install.Resource.Resource})
 	return int(filled), true
 }
