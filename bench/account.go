@@ -119,10 +119,7 @@ func (r *runner) look(
 	if err != nil {
 		return nil, nil, err
 	}
-	if r.Usage == nil {
-		return states, nil, nil
-	}
-	usage, err := r.Usage(ctx)
+	usage, err := r.Usage.Read(ctx)
 	return states, usage, err
 }
 

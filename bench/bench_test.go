@@ -30,20 +30,26 @@ func options(t *testing.T, server *fakeapi.Server) bench.Options {
 			Name: name, Form: form, Repeats: repeats, Plane: form, Target: arm.Kubernetes{Config: server.Config(), Admin: server.Config()}, Kind: kind,
 		}
 	}
-	scenarios, err := scenario.Named("get-one", "update")
-	if err != nil {
-		t.Fatal(err)
-	}
 	return bench.Options{
 		Arms: []*arm.Arm{
 			newArm("crd", "crd", ""), newArm("crd-again", "crd", "crd"), newArm("aggregated", "aggregated", ""),
 		},
-		Scenarios: scenarios,
+		Scenarios: named(t, "get-one", "update"),
 		Profile: scenario.Profile{
 			Name: "test", Weighs: true, Rounds: 6, Cell: 5 * time.Millisecond, Lead: 0.1, WarmUpCell: 5 * time.Millisecond, MaxWarmUps: 1,
 		},
 		Seed: 7,
 	}
+}
+
+// named are the scenarios of those names.
+func named(t *testing.T, names ...string) []scenario.Scenario {
+	t.Helper()
+	found, err := scenario.Named(names...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
 }
 
 func TestRunMeasuresEveryCell(t *testing.T) {
@@ -101,10 +107,7 @@ func TestScenariosHaveTheirPopulation(t *testing.T) {
 	o := options(t, server)
 	o.Arms = o.Arms[:2]
 	o.Arms[1].Target = arm.Bare{Config: server.Config()}
-	var err error
-	if o.Scenarios, err = scenario.Named("get-one", "get-16k"); err != nil {
-		t.Fatal(err)
-	}
+	o.Scenarios = named(t, "get-one", "get-16k")
 	result, err := bench.Run(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -313,10 +316,7 @@ func TestArmsTakeTurnsWithinACell(t *testing.T) {
 		o := options(t, server)
 		o.Arms = []*arm.Arm{o.Arms[0], o.Arms[2]}
 		o.Profile.Slices, o.Profile.Cell, o.Profile.WarmUpCell = 4, 40*time.Millisecond, 40*time.Millisecond
-		var err error
-		if o.Scenarios, err = scenario.Named(name); err != nil {
-			t.Fatal(err)
-		}
+		o.Scenarios = named(t, name)
 		begin := 0
 		o.Progress = func(p bench.Progress) {
 			if p.Phase == "measure" && begin == 0 {
@@ -381,10 +381,7 @@ func TestReferencesHaveAPartInSomeRounds(t *testing.T) {
 func TestOpenLoopsAreMeasuredInOnePiece(t *testing.T) {
 	o := options(t, fakeapi.New(t))
 	o.Profile.Slices, o.Profile.Cell, o.Profile.WarmUpCell = 8, 200*time.Millisecond, 100*time.Millisecond
-	var err error
-	if o.Scenarios, err = scenario.Named("delete", "watch-10"); err != nil {
-		t.Fatal(err)
-	}
+	o.Scenarios = named(t, "delete", "watch-10")
 	result, err := bench.Run(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -403,10 +400,7 @@ func TestDisposablePlanesAreLeftAsTheyAre(t *testing.T) {
 	server := fakeapi.New(t)
 	o := options(t, server)
 	o.Disposable, o.Arms = true, o.Arms[:1]
-	var err error
-	if o.Scenarios, err = scenario.Named("get-one", "get-of-1k"); err != nil {
-		t.Fatal(err)
-	}
+	o.Scenarios = named(t, "get-one", "get-of-1k")
 	if _, err := bench.Run(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"github.com/duet-api/duet/bench"
 	"github.com/duet-api/duet/bench/internal/fakeapi"
 	"github.com/duet-api/duet/bench/report"
-	"github.com/duet-api/duet/bench/scenario"
 )
 
 // Each arm is asked for a share of what it was seen to do, an arm that repeats another one for as much as that, and the
@@ -16,10 +15,7 @@ import (
 func TestSharesOfCapacity(t *testing.T) {
 	server := fakeapi.New(t)
 	o := options(t, server)
-	var err error
-	if o.Scenarios, err = scenario.Named("get-one", "get-at-25", "get-at-75"); err != nil {
-		t.Fatal(err)
-	}
+	o.Scenarios = named(t, "get-one", "get-at-25", "get-at-75")
 	var gauged []string
 	o.Progress = func(p bench.Progress) {
 		if p.Phase == "gauge" {
@@ -60,10 +56,7 @@ func TestSharesOfCapacity(t *testing.T) {
 func TestResumptionKeepsTheCapacities(t *testing.T) {
 	server := fakeapi.New(t)
 	o := options(t, server)
-	var err error
-	if o.Scenarios, err = scenario.Named("get-at-50"); err != nil {
-		t.Fatal(err)
-	}
+	o.Scenarios = named(t, "get-at-50")
 	whole, err := bench.Run(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)

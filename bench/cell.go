@@ -208,17 +208,16 @@ func (r *runner) together(
 		cells = append(cells, c)
 	}
 	slice, lead := r.sliced(s, subjects)
-	for pass, left := 0, true; left; pass++ {
-		left = false
+	left := func(c *cell) bool { return !c.over(slice) }
+	for pass := 0; slices.ContainsFunc(cells, left); pass++ {
 		settle()
 		for _, c := range turns(cells, pass) {
-			if c.over(slice) {
+			if !left(c) {
 				continue
 			}
 			if err := c.slice(ctx, slice, lead); err != nil {
 				return nil, err
 			}
-			left = true
 		}
 	}
 	for len(cells) > 0 {

@@ -11,7 +11,6 @@ import (
 	"github.com/duet-api/duet/bench/arm"
 	"github.com/duet-api/duet/bench/internal/fakeapi"
 	"github.com/duet-api/duet/bench/report"
-	"github.com/duet-api/duet/bench/scenario"
 )
 
 // withWitness are options with a witness of the arm crd, and the scenarios that it has a part in, and one that it has not.
@@ -21,10 +20,7 @@ func withWitness(t *testing.T, server *fakeapi.Server) bench.Options {
 	witness := *o.Arms[0]
 	witness.Name, witness.Repeats, witness.Witness = "crd-witness", "crd", true
 	o.Arms = append(o.Arms, &witness)
-	var err error
-	if o.Scenarios, err = scenario.Named("get-one", "list-500", "create", "update"); err != nil {
-		t.Fatal(err)
-	}
+	o.Scenarios = named(t, "get-one", "list-500", "create", "update")
 	return o
 }
 

@@ -152,8 +152,8 @@ func (c *comparison) bench(ctx context.Context) (*report.Bench, error) {
 		c.turns.Add(s.Name, s.Plane.Runner())
 	}
 	return bench.Run(ctx, bench.Options{
-		Arms: arms, Scenarios: c.Scenarios, Profile: c.Bench, Seed: c.Seed, Usage: c.usage, Inspect: c.inspect, Turns: c.turns, Disposable: true,
-		Progress: c.progress(), Resume: c.earlier(),
+		Arms: arms, Scenarios: c.Scenarios, Profile: c.Bench, Seed: c.Seed, Usage: c.usage, Inspect: c.inspect,
+		Turns: c.turns, Disposable: true, Progress: c.progress(), Resume: c.earlier(),
 	})
 }
 

@@ -22,7 +22,20 @@ type Usage struct {
 }
 
 // Source reads the usage of each component, by name. It must be cheap: it runs before and after every slice of a cell.
+// A nil source has no components.
 type Source func(ctx context.Context) (map[string]Usage, error)
+
+// Read the usage of each component now.
+func (s Source) Read(ctx context.Context) (map[string]Usage, error) {
+	if s == nil {
+		return nil, nil
+	}
+	usage, err := s(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("could not read the usage of the components: %w", err)
+	}
+	return usage, nil
+}
 
 // Generator is the name of the component that is this process itself: the load generator.
 const Generator = "load-generator"
@@ -58,12 +71,9 @@ func Between(before, after map[string]Usage) map[string]Change {
 // read last before it and first after it: reading the others is not what it is asked for. A nil source measures this
 // process only.
 func Around(ctx context.Context, source Source, do func() error) (map[string]Change, error) {
-	if source == nil {
-		source = func(context.Context) (map[string]Usage, error) { return map[string]Usage{}, nil }
-	}
-	before, err := source(ctx)
+	before, err := source.Read(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("could not read the usage of the components: %w", err)
+		return nil, err
 	}
 	self, err := Self()
 	if err != nil {
@@ -76,9 +86,9 @@ func Around(ctx context.Context, source Source, do func() error) (map[string]Cha
 	if err != nil {
 		return nil, err
 	}
-	after, err := source(ctx)
+	after, err := source.Read(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("could not read the usage of the components: %w", err)
+		return nil, err
 	}
 	out := Between(before, after)
 	maps.Copy(out, Between(map[string]Usage{Generator: self}, map[string]Usage{Generator: selfAfter}))

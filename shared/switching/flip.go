@@ -44,9 +44,9 @@ func (m *move) flip(ctx context.Context) error {
 	if toServer {
 		slices.Reverse(versions)
 	}
-	var caches *caches
-	if !toServer {
-		if caches, err = cachesOf(ctx, asker, versions); err != nil {
+	var filling *caches
+	if !toServer && len(versions) > 1 {
+		if filling, err = cachesOf(ctx, asker, versions); err != nil {
 			return err
 		}
 	}
@@ -63,8 +63,8 @@ func (m *move) flip(ctx context.Context) error {
 			return err
 		}
 		m.check("%s is answered by %s", version, m.to.form.Name())
-		if caches != nil && i == 0 && len(versions) > 1 {
-			if err := m.filled(ctx, caches); err != nil {
+		if filling != nil && i == 0 {
+			if err := m.filled(ctx, filling); err != nil {
 				return err
 			}
 		}
