@@ -112,8 +112,9 @@ func (p Profile) Measures(a *arm.Arm, round int) bool {
 // beyond its cells.
 const between = 130 * time.Millisecond
 
-// filling is about what an object takes to be made, and removed at the end, where there are many.
-const filling = 3 * time.Millisecond
+// filling is about what an object takes to be made where there are many. Those of the last stage are not removed, and the
+// others are few beside them.
+const filling = 4 * time.Millisecond
 
 // Duration is about how long the cells of a run take, warm-up rounds at their most, and large populations. Starting the
 // control planes and cleaning up come on top, which is a few minutes however long the run is.

@@ -9,6 +9,7 @@
 package scenario
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -127,8 +128,9 @@ func All() []Scenario {
 	})
 }
 
-// Stages puts together what is measured together, in the order of its first scenarios: those of one size of population, or
-// of the small ones, which are all there at the same time.
+// Stages puts together what is measured together: those of one size of population, or of the small ones, which are all there
+// at the same time. The largest comes last: removing a hundred thousand objects takes as long as making them, and those of the
+// last stage go with their control planes.
 func Stages(scenarios []Scenario) [][]Scenario {
 	var out [][]Scenario
 	at := map[Population]int{}
@@ -144,6 +146,13 @@ func Stages(scenarios []Scenario) [][]Scenario {
 		}
 		out[stage] = append(out[stage], s)
 	}
+	scale := func(stage []Scenario) int {
+		if population := stage[0].Population; population.Scales() {
+			return population.Objects
+		}
+		return 0
+	}
+	slices.SortStableFunc(out, func(a, b []Scenario) int { return cmp.Compare(scale(a), scale(b)) })
 	return out
 }
 

@@ -403,6 +403,16 @@ func TestNamed(t *testing.T) {
 	}
 }
 
+func TestStagesEndWithTheLargest(t *testing.T) {
+	var sizes []int
+	for _, stage := range scenario.Stages(scenario.All()) {
+		sizes = append(sizes, stage[0].Population.Objects)
+	}
+	if diff := cmp.Diff([]int{500, 0, 1_000, 10_000, 100_000}, sizes); diff != "" {
+		t.Errorf("objects of the stages (-want +got):\n%s", diff)
+	}
+}
+
 func TestScenariosAreComplete(t *testing.T) {
 	seen := map[string]bool{}
 	for _, s := range scenario.All() {
@@ -500,6 +510,9 @@ func lineOf(t *testing.T, n int) []*arm.Arm {
 		}
 	}
 	out[2].Repeats, out[3].Kind = out[0].Name, kind
+	if n > 4 {
+		out[4].Repeats = out[1].Name
+	}
 	return out
 }
 
