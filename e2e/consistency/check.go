@@ -105,6 +105,7 @@ func differences(property string, got, want *State) (found [][2]string) {
 	differ(property, "the labels", got.Labels, want.Labels)
 	differ(property, "the finalizers", got.Finalizers, want.Finalizers)
 	differ(property, "the digest of the owners", got.Owners, want.Owners)
+	differ("S2", "who manages its fields", got.Managers, want.Managers)
 	differ(property, "being deleted", got.Deleting, want.Deleting)
 	if got.APIVersion == want.APIVersion && got.Spec != "" && want.Spec != "" {
 		differ(property, "the digest of the spec", got.Spec, want.Spec)

@@ -206,6 +206,9 @@ func (c *client) change(state State, o Operation) State {
 	if lasting && w.strikes("creationTimestamp changes") {
 		state.CreatedAt = "changed"
 	}
+	if lasting && w.strikes("the managers are lost") {
+		state.Managers = ""
+	}
 	return state
 }
 
@@ -251,6 +254,9 @@ func (c *client) get(o Operation, sighted int) Answer {
 	}
 	if w.strikes("a read shows another UID") {
 		state.UID = "other"
+	}
+	if w.strikes("a read shows another manager") {
+		state.Managers = "other/Update"
 	}
 	return done(state)
 }

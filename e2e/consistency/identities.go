@@ -76,6 +76,8 @@ func (c *checker) changed(before, after *Change) {
 			was.CreatedAt, is.CreatedAt), before, after)
 	case was.Deleting && !is.Deleting:
 		c.accuse("K6", object, after.Received, "its deletion was taken back", before, after)
+	case was.Managers != "" && is.Managers == "":
+		c.accuse("K6", object, after.Received, "nobody manages its fields any more", before, after)
 	}
 	if was.Spec == "" || is.Spec == "" || was.APIVersion != is.APIVersion {
 		return
@@ -111,9 +113,10 @@ func (c *checker) deletedAnew(before, after *Change) {
 func (c *checker) moved(before, after *Change) {
 	want, got := before.State, after.State
 	if got.UID != want.UID && got.OriginalUID == want.UID {
-		// A move through the API: the server gives the UID, the time and the generation, and status comes later.
+		// A move through the API: the server gives the UID, the time and the generation; status and managers come later.
 		got.UID, got.CreatedAt, got.Generation = want.UID, want.CreatedAt, want.Generation
 		got.Status, got.StatusToken, got.Owners = want.Status, want.StatusToken, want.Owners
+		got.Managers = want.Managers
 		c.deletedAnew(before, after)
 		got.Deleting = want.Deleting
 	}

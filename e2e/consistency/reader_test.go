@@ -48,6 +48,10 @@ func instance(size string) *unstructured.Unstructured {
 		fixture.With("metadata.annotations", map[string]any{TokenAnnotation: "t1", "was": "old-uid"}),
 		fixture.With("metadata.labels", map[string]any{"b": "2", "a": "1"}),
 		fixture.With("metadata.finalizers", []any{"duet"}), fixture.With("spec.storage.size", size),
+		fixture.With("metadata.managedFields", []any{
+			map[string]any{"manager": "duet", "operation": "Update", "subresource": "status", "apiVersion": "mysql.example.com/v1"},
+			map[string]any{"manager": "a", "operation": "Apply", "apiVersion": "mysql.example.com/v1"},
+		}),
 		fixture.With("status.conditions", []any{map[string]any{
 			"type": "Load", "status": "True", "reason": "Load", "message": "t2", "lastTransitionTime": "2026-01-02T03:04:05Z",
 		}}))
@@ -69,7 +73,7 @@ func TestStored(t *testing.T) {
 	want := State{
 		Object: Object{"ns", "db"}, APIVersion: "mysql.example.com/v1", UID: "uid", CreatedAt: "2026-01-02T03:04:05Z",
 		Revision: 42, Generation: 3, Token: "t1", StatusToken: "t2", OriginalUID: "old-uid", Labels: "a=1,b=2",
-		Finalizers: "duet",
+		Finalizers: "duet", Managers: "a/Apply,duet/Update/status",
 	}
 	got := read(typed, asJSON)
 	if got.Spec == "" || got.Status == "" {
@@ -108,7 +112,11 @@ func TestDigest(t *testing.T) {
 		{`{"spec":{"a":1,"b":null,"c":[],"d":{"e":{}}}}`, `{"spec":{"a":1}}`, true},
 		{`{"spec":{"a":1}}`, `{"spec":{"a":2}}`, false},
 		{`{"spec":{"a":[{},1]}}`, `{"spec":{"a":[1]}}`, false},
-		{`{"spec":{"a":1}}`, `{"spec":{"a":1},"metadata":{"managedFields":[{"manager":"x"}]}}`, true},
+		{`{"spec":{"a":1}}`, `{"spec":{"a":1},"metadata":{"managedFields":[{"manager":"x"}]}}`, false},
+		{
+			`{"metadata":{"managedFields":[{"manager":"x","time":"2026-01-02T03:04:05Z","fieldsV1":{"f:a":{}}}]}}`,
+			`{"metadata":{"managedFields":[{"manager":"x"}]}}`, true,
+		},
 		{`{"spec":{"a":1}}`, `{"spec":{"a":1},"metadata":{"ownerReferences":[{"uid":"x"}]}}`, false},
 		{`{"spec":{"a":1}}`, `{"spec":{"a":1},"metadata":{"deletionTimestamp":"2026-01-02T03:04:05Z"}}`, false},
 	} {

@@ -27,8 +27,8 @@ func (o Object) String() string { return o.Namespace + "/" + o.Name }
 
 // State is one object at one resourceVersion, as far as it is compared. Two states are the same if they are equal.
 //
-// The digests leave out what servers may encode in different ways: managedFields, explicit nulls and empty maps and
-// lists. One that is empty was not known, and is not compared.
+// The digests leave out what servers may encode in different ways: explicit nulls and empty maps and lists. One that is
+// empty was not known, and is not compared. Of managedFields there is who manages something, and not what.
 type State struct {
 	Object     Object `json:"object"`
 	APIVersion string `json:"apiVersion,omitempty"`
@@ -44,6 +44,7 @@ type State struct {
 	Labels      string `json:"labels,omitempty"`     // sorted: a=b,c=d
 	Finalizers  string `json:"finalizers,omitempty"` // in their order: a,b
 	Owners      string `json:"owners,omitempty"`     // digest of the owner references
+	Managers    string `json:"managers,omitempty"`   // of fields, sorted: manager/operation[/subresource]
 	Deleting    bool   `json:"deleting,omitempty"`   // deletionTimestamp is set
 	Spec        string `json:"spec,omitempty"`       // digest of everything but metadata and status
 	Status      string `json:"status,omitempty"`     // digest
@@ -160,6 +161,7 @@ func (r Reader) identity(meta *metav1.ObjectMeta) (State, error) {
 		Token:      meta.Annotations[TokenAnnotation],
 		Labels:     labelString(meta.Labels),
 		Finalizers: strings.Join(meta.Finalizers, ","),
+		Managers:   managerString(meta.ManagedFields),
 		Deleting:   meta.DeletionTimestamp != nil,
 	}
 	if !meta.CreationTimestamp.IsZero() {
@@ -192,6 +194,20 @@ func labelString(labels map[string]string) string {
 		pairs = append(pairs, key+"="+labels[key])
 	}
 	return strings.Join(pairs, ",")
+}
+
+// managerString says who manages fields, and in which way.
+func managerString(entries []metav1.ManagedFieldsEntry) string {
+	managers := make([]string, 0, len(entries))
+	for _, entry := range entries {
+		manager := entry.Manager + "/" + string(entry.Operation)
+		if entry.Subresource != "" {
+			manager += "/" + entry.Subresource
+		}
+		managers = append(managers, manager)
+	}
+	slices.Sort(managers)
+	return strings.Join(managers, ",")
 }
 
 // digest of a part of an object. Parts that servers write or leave out as they like count for nothing.

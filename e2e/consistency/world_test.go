@@ -186,7 +186,7 @@ func (w *world) create(object Object, token, spec string) State {
 	return w.commit(object, State{
 		APIVersion: "v1", UID: fmt.Sprintf("uid-%d", w.uids), CreatedAt: fmt.Sprint(w.now), Generation: 1,
 		Token: token, Spec: spec, Status: "status-0", Labels: pick(w, []string{"side=left", "side=right"}),
-		Finalizers: pick(w, []string{"", "duet"}),
+		Finalizers: pick(w, []string{"", "duet"}), Managers: "client/Update",
 	})
 }
 
@@ -220,6 +220,9 @@ func (w *world) move(anew bool) {
 		}
 		if w.strikes("the copy has another UID") {
 			state.UID = "other"
+		}
+		if w.strikes("the copy has no managers") {
+			state.Managers = ""
 		}
 		if anew {
 			w.uids++
