@@ -25,7 +25,7 @@ const (
 	Kwok      = "kwok"
 )
 
-// Components of every control plane, in the order in which they start.
+// Components of every control plane, in the order in which they start. One may have more of them: see State.
 func Components() []string { return []string{Etcd, APIServer, ControllerManager} }
 
 // DefaultNodes is how many fake nodes there are when nobody says: enough to spread the replicas of an instance.
@@ -47,6 +47,8 @@ type Options struct {
 	Kwok bool
 	// Nodes is how many fake nodes there are, with Kwok. 0 leaves their number as it is, or makes DefaultNodes.
 	Nodes int
+	// APIServers is how many kube-apiservers there are, all on the one etcd. 0 leaves their number as it is, or makes one.
+	APIServers int
 	// EtcdArgs, APIServerArgs and ControllerManagerArgs are added after Duet's own arguments, and win over them.
 	EtcdArgs, APIServerArgs, ControllerManagerArgs []string
 }
@@ -89,7 +91,7 @@ func (c *ControlPlane) FakeNodes() bool { return c.state.Nodes > 0 }
 // "<time in RFC 3339> stdout F <line>". Who tests the streaming of logs appends to it.
 func (c *ControlPlane) PodLog() string { return podLog(c.dir) }
 
-// URL of kube-apiserver.
+// URL of kube-apiserver, of the first one if there are several.
 func (c *ControlPlane) URL() string { return loopbackURL(c.state.Ports[APIServer]) }
 
 // AdminKubeconfig is the path of the kubeconfig of the administrator.

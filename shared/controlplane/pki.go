@@ -88,10 +88,10 @@ func ensurePKI(dir string, components []string) error {
 	}
 	for _, name := range components {
 		hosts := local
-		switch name {
-		case Etcd:
+		switch {
+		case name == Etcd:
 			continue
-		case APIServer:
+		case isAPIServer(name):
 			hosts = append(slices.Clone(local), "kubernetes", "kubernetes.default", "kubernetes.default.svc",
 				"kubernetes.default.svc.cluster.local", serviceClusterIP)
 		}

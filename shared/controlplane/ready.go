@@ -72,7 +72,7 @@ func (s *starter) probe(name string) (*rest.Config, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	if name == APIServer {
+	if isAPIServer(name) {
 		return config, "/readyz", nil
 	}
 	return config, "/healthz", nil

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/google/renameio/v2"
 
@@ -36,26 +37,26 @@ func environment() []string { return []string{"NO_PROXY=*", "no_proxy=*"} }
 func spec(dir, name, path string, ports map[string]int, extra []string) process.Spec {
 	var args []string
 	env := environment()
-	switch name {
-	case Etcd:
+	switch {
+	case name == Etcd:
 		args = EtcdConfig{
 			DataDir: filepath.Join(dir, "etcd"), Port: ports[Etcd], CAFile: certFile(dir, EtcdCA),
 			CertFile: certFile(dir, etcdServer), KeyFile: keyFile(dir, etcdServer),
 		}.Args()
-	case APIServer:
-		args = apiServerArgs(dir, ports[Etcd], ports[APIServer])
-	case ControllerManager:
+	case isAPIServer(name):
+		args = apiServerArgs(dir, name, ports)
+	case name == ControllerManager:
 		args = controllerManagerArgs(dir, ports[ControllerManager])
-	case Scheduler:
+	case name == Scheduler:
 		args = schedulerArgs(dir, ports[Scheduler])
-	case Kwok:
+	case name == Kwok:
 		args, env = kwokArgs(dir, ports[Kwok]), append(env, kwokEnvironment(dir)...)
 	}
 	return process.Spec{Name: name, Path: path, Args: append(args, extra...), Env: env, Dir: dir}
 }
 
-func apiServerArgs(dir string, etcdPort, port int) []string {
-	etcd := etcdAccess(dir, etcdPort)
+func apiServerArgs(dir, name string, ports map[string]int) []string {
+	etcd := etcdAccess(dir, ports[Etcd])
 	return []string{
 		"--etcd-servers=" + etcd.URL,
 		"--etcd-cafile=" + etcd.CAFile,
@@ -64,9 +65,9 @@ func apiServerArgs(dir string, etcdPort, port int) []string {
 		"--etcd-prefix=" + etcd.Prefix,
 		"--bind-address=127.0.0.1",
 		"--advertise-address=127.0.0.1",
-		fmt.Sprintf("--secure-port=%d", port),
-		"--tls-cert-file=" + certFile(dir, APIServer),
-		"--tls-private-key-file=" + keyFile(dir, APIServer),
+		fmt.Sprintf("--secure-port=%d", ports[name]),
+		"--tls-cert-file=" + certFile(dir, name),
+		"--tls-private-key-file=" + keyFile(dir, name),
 		"--client-ca-file=" + certFile(dir, ClientCA),
 		// The aggregation layer.
 		"--requestheader-client-ca-file=" + certFile(dir, FrontProxyCA),
@@ -92,7 +93,7 @@ func apiServerArgs(dir string, etcdPort, port int) []string {
 		// Endpoints may not be loopback addresses, and nothing inside a cluster needs to reach this server.
 		"--endpoint-reconciler-type=none",
 		"--audit-policy-file=" + auditPolicyFile(dir),
-		"--audit-log-path=" + filepath.Join(dir, "logs", "audit.log"),
+		"--audit-log-path=" + filepath.Join(dir, "logs", "audit"+strings.TrimPrefix(name, APIServer)+".log"),
 		// Written in batches, so that the disk is not part of what a request waits for; and not for ever.
 		"--audit-log-mode=batch",
 		"--audit-log-maxsize=100",

@@ -66,6 +66,9 @@ func newStarter(ctx context.Context, options Options) (*starter, error) {
 	if options.Nodes < 0 || (options.Nodes > 0 && !options.Kwok) {
 		return nil, fmt.Errorf("could not start a control plane: %d nodes need Kwok, and a number above 0", options.Nodes)
 	}
+	if options.APIServers < 0 {
+		return nil, fmt.Errorf("could not start a control plane with %d kube-apiservers", options.APIServers)
+	}
 	if options.Name == "" {
 		options.Name = "default"
 	}
@@ -97,6 +100,9 @@ func (s *starter) start(ctx context.Context) (*ControlPlane, error) {
 		return nil, err
 	}
 	begin := time.Now()
+	if err := s.retire(ctx); err != nil {
+		return nil, err
+	}
 	for _, name := range s.state.Components() {
 		if err := s.startComponent(ctx, name); err != nil {
 			return nil, err
@@ -134,6 +140,7 @@ func (s *starter) prepare(ctx context.Context) error {
 	if s.Kwok {
 		state.Nodes = cmp.Or(s.Nodes, state.Nodes, DefaultNodes)
 	}
+	state.APIServers = cmp.Or(s.APIServers, state.APIServers)
 	s.state = state
 	if err := ensurePKI(s.dir, state.Components()); err != nil {
 		return err
@@ -150,7 +157,7 @@ func (s *starter) prepare(ctx context.Context) error {
 const startAttempts = 3
 
 func (s *starter) startComponent(ctx context.Context, name string) error {
-	path, err := s.finder.Find(ctx, name)
+	path, err := s.finder.Find(ctx, program(name))
 	if err != nil {
 		return err
 	}
@@ -172,25 +179,10 @@ func (s *starter) tryComponent(ctx context.Context, name, path string) error {
 	if err := s.state.save(s.dir); err != nil {
 		return err
 	}
-	url := loopbackURL(s.state.Ports[APIServer])
-	var extra []string
-	switch name {
-	case Etcd:
-		extra = s.EtcdArgs
-	case APIServer:
-		extra = s.APIServerArgs
-		if err := writeAdminKubeconfig(s.dir, url, s.Name); err != nil {
-			return err
-		}
-	default:
-		if name == ControllerManager {
-			extra = s.ControllerManagerArgs
-		}
-		if err := writeClientKubeconfig(s.dir, name, url); err != nil {
-			return err
-		}
+	if err := s.writeKubeconfig(name); err != nil {
+		return err
 	}
-	wanted := spec(s.dir, name, path, s.state.Ports, extra)
+	wanted := spec(s.dir, name, path, s.state.Ports, s.extraArgs(name))
 	before, err := process.Find(ctx, s.runner, name)
 	if err != nil || before.State != process.Running || !before.Spec.Equal(wanted) {
 		fmt.Fprintf(s.Out, "starting %s on 127.0.0.1:%d\n", name, s.state.Ports[name])
@@ -206,6 +198,31 @@ func (s *starter) tryComponent(ctx context.Context, name, path string) error {
 		return s.bindAdministrators(ctx)
 	case Scheduler:
 		return s.prepareNodes(ctx)
+	}
+	return nil
+}
+
+// writeKubeconfig writes the file that a component needs, or that is needed to use it.
+func (s *starter) writeKubeconfig(name string) error {
+	url := loopbackURL(s.state.Ports[APIServer])
+	switch {
+	case name == APIServer:
+		return writeAdminKubeconfig(s.dir, url, s.Name)
+	case name == Etcd, isAPIServer(name):
+		return nil
+	}
+	return writeClientKubeconfig(s.dir, name, url)
+}
+
+// extraArgs are those that the caller adds.
+func (s *starter) extraArgs(name string) []string {
+	switch program(name) {
+	case Etcd:
+		return s.EtcdArgs
+	case APIServer:
+		return s.APIServerArgs
+	case ControllerManager:
+		return s.ControllerManagerArgs
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/google/renameio/v2"
@@ -22,6 +23,8 @@ type State struct {
 	Ports map[string]int `json:"ports"`
 	// Nodes is the number of fake nodes. 0 means that there is neither a node nor a scheduler.
 	Nodes int `json:"nodes,omitempty"`
+	// APIServers is the number of kube-apiservers. 0 means one.
+	APIServers int `json:"apiServers,omitempty"`
 	// Socket of the supervising program; empty when the control plane runs inside a program without one.
 	Socket     string      `json:"socket,omitempty"`
 	Supervisor *Supervisor `json:"supervisor,omitempty"`
@@ -35,10 +38,11 @@ type Supervisor struct {
 
 // Components that a control plane with this state consists of, in the order in which they start.
 func (s State) Components() []string {
-	if s.Nodes == 0 {
-		return Components()
+	components := slices.Concat([]string{Etcd}, s.apiServers(), []string{ControllerManager})
+	if s.Nodes > 0 {
+		components = append(components, Scheduler, Kwok)
 	}
-	return append(Components(), Scheduler, Kwok)
+	return components
 }
 
 // stateName also marks a directory as one of Duet's.

@@ -26,6 +26,7 @@ func TestWrongCommandLines(t *testing.T) {
 		"bad name":                     {[]string{"up", "--name", "Not/A/Name"}, exitUsage, `invalid --name "Not/A/Name"`},
 		"nodes alone":                  {[]string{"up", "--nodes", "2"}, exitUsage, "give --kwok too"},
 		"no nodes":                     {[]string{"up", "--kwok", "--nodes", "0"}, exitUsage, "invalid --nodes 0"},
+		"no kube-apiservers":           {[]string{"up", "--apiservers", "0"}, exitUsage, "invalid --apiservers 0"},
 		"kwok off":                     {[]string{"up", "--kwok=false"}, exitUsage, "--kwok cannot be turned off"},
 		"bad output":                   {[]string{"components", "-o", "xml"}, exitUsage, "must be one of table, json, yaml"},
 		"bad tail":                     {[]string{"components", "logs", "etcd", "--tail", "-1"}, exitUsage, "must not be negative"},

@@ -31,7 +31,7 @@ const (
 func newUpCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	var where location
 	var kwok bool
-	var nodes int
+	var nodes, apiServers int
 	cmd := &cobra.Command{
 		Use:     "up",
 		GroupID: groupControlPlane,
@@ -45,6 +45,10 @@ directory, or in DUET_CACHE_DIR. If KUBEBUILDER_ASSETS names a directory, the pr
 A control plane that is up already is left alone. After a crash, "duet up" starts what is missing with the data
 that it had.
 
+With --apiservers there are several kube-apiservers on the one etcd, each of which learns on its own of what changes how a
+group is served. The kubeconfig is for the first, and "duet components" lists all. Each takes some hundred megabytes of
+memory. A control plane keeps as many as it has until it is told another number.
+
 With --kwok, kube-scheduler and kwok are started as well, and the cluster gets fake nodes: pods become Ready at once,
 Jobs complete, claims get volumes that grow, and nothing runs in any of them. It can be added to a control plane that
 is up, which then keeps it, also without the flag. Install a form after it, or again: its controller must know that
@@ -57,6 +61,9 @@ there are no servers in the pods.`,
   # A second one beside it
   duet up --name other
 
+  # With two kube-apiservers, to see that a switch reaches both
+  duet up --apiservers 2
+
   # With nodes, so that the pods of an instance become Ready
   duet up --kwok
   duet kubectl get nodes`,
@@ -66,6 +73,8 @@ there are no servers in the pods.`,
 				return err
 			}
 			switch {
+			case cmd.Flags().Changed("apiservers") && apiServers < 1:
+				return usagef(cmd, "invalid --apiservers %d: there must be at least one", apiServers)
 			case cmd.Flags().Changed("nodes") && nodes < 1:
 				return usagef(cmd, "invalid --nodes %d: there must be at least one", nodes)
 			case cmd.Flags().Changed("nodes") && !kwok:
@@ -74,13 +83,14 @@ there are no servers in the pods.`,
 				return usagef(cmd, "--kwok cannot be turned off: without it a control plane keeps what it has; "+
 					"\"duet down --delete-data\" is the way to start again")
 			}
-			return up(cmd.Context(), streams, where, controlplane.Options{Kwok: kwok, Nodes: nodes})
+			return up(cmd.Context(), streams, where, controlplane.Options{Kwok: kwok, Nodes: nodes, APIServers: apiServers})
 		},
 	}
 	where.addFlags(cmd.Flags())
 	cmd.Flags().BoolVar(&kwok, "kwok", false, "add a scheduler and fake nodes, on which pods become Ready and nothing runs")
 	cmd.Flags().IntVar(&nodes, "nodes", 0, fmt.Sprintf("number of fake nodes, with --kwok (default %d, or as many as there are)",
 		controlplane.DefaultNodes))
+	cmd.Flags().IntVar(&apiServers, "apiservers", 0, "number of kube-apiservers (default 1, or as many as there are)")
 	return cmd
 }
 
@@ -109,7 +119,7 @@ func up(ctx context.Context, streams genericiooptions.IOStreams, where location,
 		what = "is already up"
 	}
 	printLines(streams.Out,
-		fmt.Sprintf("control plane %q %s: Kubernetes %s at %s", where.name, what, assets.KubernetesVersion, plane.URL()),
+		fmt.Sprintf("control plane %q %s: Kubernetes %s at %s", where.name, what, assets.KubernetesVersion, strings.Join(plane.URLs(), " and ")),
 		"kubeconfig: "+plane.AdminKubeconfig())
 	if plane.FakeNodes() {
 		printLines(streams.Out, fmt.Sprintf("fake nodes: %d; pods become Ready there, and nothing runs", plane.State().Nodes))

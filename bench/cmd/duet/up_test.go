@@ -144,7 +144,7 @@ var _ = Describe("duet up", func() {
 		Expect(processesOf(ctx, dir)).To(BeEmpty())
 	})
 
-	It("adds fake nodes to a control plane that is up, which keeps them", func(ctx context.Context) {
+	It("adds fake nodes and a kube-apiserver to a control plane that is up, which keeps them", func(ctx context.Context) {
 		succeed(ctx, "up", "--dir", dir)
 		before := pidsOf(componentsOf(ctx, dir))
 		Expect(before).To(HaveLen(3))
@@ -163,6 +163,9 @@ var _ = Describe("duet up", func() {
 		Expect(componentsOf(ctx, dir)).To(HaveLen(5))
 		succeed(ctx, "components", "kill", "kwok", "--dir", dir)
 		Expect(duet(ctx, "status", "--dir", dir).stderr).To(ContainSubstring("kwok of control plane \"default\" is exited"))
+
+		Expect(succeed(ctx, "up", "--dir", dir, "--apiservers", "2")).To(ContainSubstring(" and https://127.0.0.1:"))
+		Expect(pidsOf(componentsOf(ctx, dir))).To(And(HaveLen(6), HaveKey("kube-apiserver-2")))
 	})
 
 	It("starts one control plane when it is run twice at once", func(ctx context.Context) {
