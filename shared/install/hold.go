@@ -9,6 +9,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -49,14 +50,20 @@ func (i *Installer) raiseHold(ctx context.Context, crd *unstructured.Unstructure
 		return fmt.Errorf("could not raise the hold on stored objects: %w", err)
 	}
 	return poll(ctx, time.Minute, "the hold on stored objects to be enforced", func(ctx context.Context) error {
-		err := i.client.Delete(ctx, crd.DeepCopy(), client.DryRunAll)
-		if (apierrors.IsInvalid(err) || apierrors.IsForbidden(err)) && strings.Contains(err.Error(), holdName) {
-			return nil
-		}
-		if err == nil {
-			return errors.New("a dry run of deleting the CustomResourceDefinition still succeeds")
-		}
-		return err
+		return i.Env.AtEachAPIServer(func(config *rest.Config) error {
+			c, err := i.ClientFor(config)
+			if err != nil {
+				return final{err}
+			}
+			err = c.Delete(ctx, crd.DeepCopy(), client.DryRunAll)
+			if (apierrors.IsInvalid(err) || apierrors.IsForbidden(err)) && strings.Contains(err.Error(), holdName) {
+				return nil
+			}
+			if err == nil {
+				return errors.New("a dry run of deleting the CustomResourceDefinition still succeeds")
+			}
+			return err
+		})
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/duet-api/duet/shared/process"
@@ -199,18 +200,20 @@ func (i *Installer) waitServing(ctx context.Context, form Implementation, profil
 		if err := i.exited(ctx, plan.Processes); err != nil {
 			return final{err}
 		}
-		if err := Serves(ctx, i.Env.Config(), form.Versions(profile)...); err != nil {
+		if err := i.Serves(ctx, form.Versions(profile)...); err != nil {
 			return err
 		}
 		if !form.Capabilities(profile).Has(GoValidation) {
 			return nil
 		}
-		for _, version := range form.Versions(profile) {
-			if err := Enforces(ctx, i.Env.Config(), version); err != nil {
-				return err
+		return i.Env.AtEachAPIServer(func(config *rest.Config) error {
+			for _, version := range form.Versions(profile) {
+				if err := Enforces(ctx, config, version); err != nil {
+					return err
+				}
 			}
-		}
-		return nil
+			return nil
+		})
 	})
 	return i.explain(ctx, plan.Processes, err)
 }

@@ -75,7 +75,7 @@ func (i *Installer) Status(ctx context.Context) (Status, error) {
 	}
 	for _, version := range form.Versions(status.Profile) {
 		answer := VersionStatus{Version: version}
-		if err := Serves(ctx, i.Env.Config(), version); err != nil {
+		if err := i.Serves(ctx, version); err != nil {
 			answer.Error = err.Error()
 		} else {
 			answer.Serves = true
