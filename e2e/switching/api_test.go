@@ -13,6 +13,7 @@ import (
 	"github.com/duet-api/duet/e2e/fixture"
 	"github.com/duet-api/duet/e2e/suite"
 	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
+	"github.com/duet-api/duet/shared/controlplane"
 	"github.com/duet-api/duet/shared/install"
 	"github.com/duet-api/duet/shared/switching"
 )
@@ -25,7 +26,7 @@ var _ = Describe("A switch of strategy api", Ordered, Label("api"), func() {
 	if !*full {
 		return
 	}
-	place := open(suite.Forms[0], compacting)
+	place := open(suite.Forms[0], controlplane.Options{APIServers: *apiServers, APIServerArgs: []string{compacting}})
 
 	It("makes every object anew, and is noticed by nobody but for writes, there and back", SpecTimeout(patience),
 		func(ctx context.Context) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/duet-api/duet/e2e/consistency"
 	"github.com/duet-api/duet/e2e/suite"
+	"github.com/duet-api/duet/shared/controlplane"
 	"github.com/duet-api/duet/shared/install"
 	"github.com/duet-api/duet/shared/switching"
 )
@@ -23,7 +24,7 @@ var _ = Describe("A switch of strategy dedicated", Ordered, Label("dedicated"), 
 	if !*full {
 		return
 	}
-	place := open(suite.Forms[0])
+	place := open(suite.Forms[0], controlplane.Options{APIServers: *apiServers})
 
 	It("refuses writes for a while, and is noticed by nobody else, there and back", SpecTimeout(patience),
 		func(ctx context.Context) {

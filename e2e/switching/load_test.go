@@ -3,6 +3,7 @@ package switching_test
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
 	"sync"
 	"time"
 
@@ -41,9 +42,10 @@ type load struct {
 	*population
 	site     *behaviour.Site
 	recorder *consistency.Recorder
-	wire     *wire.Client
 	reader   consistency.Reader
-	access   dynamic.Interface
+	// wires and accesses are to each kube-apiserver.
+	wires    []*wire.Client
+	accesses []dynamic.Interface
 
 	churn     churn
 	before    map[string]identity
@@ -91,11 +93,13 @@ func settle(ctx context.Context, site *behaviour.Site, there *population) *load 
 			OriginalUID: v1.AnnotationPreviousUID,
 		},
 	}
-	var err error
-	l.wire, err = wire.New(l.config())
-	Expect(err).NotTo(HaveOccurred())
-	l.access, err = dynamic.NewForConfig(l.config())
-	Expect(err).NotTo(HaveOccurred())
+	for _, config := range site.Installer.Env.APIServerConfigs() {
+		client, err := wire.New(config)
+		Expect(err).NotTo(HaveOccurred())
+		access, err := dynamic.NewForConfig(config)
+		Expect(err).NotTo(HaveOccurred())
+		l.wires, l.accesses = append(l.wires, client), append(l.accesses, access)
+	}
 	l.follow(ctx, "", site.Plane.Etcd(), false)
 	if len(l.objects) == 0 {
 		l.populate(ctx)
@@ -112,7 +116,14 @@ func (l *load) config() *rest.Config {
 }
 
 func (l *load) dynamic(version string) dynamic.NamespaceableResourceInterface {
-	return l.access.Resource(resource(version))
+	return l.accesses[0].Resource(resource(version))
+}
+
+// at is the kube-apiserver that a client sends to: always the same one, since another may not have got as far.
+func (l *load) at(name string) int {
+	sum := fnv.New32a()
+	_, _ = sum.Write([]byte(name))
+	return int(sum.Sum32() % uint32(len(l.wires)))
 }
 
 func resource(version string) schema.GroupVersionResource {
@@ -122,7 +133,7 @@ func resource(version string) schema.GroupVersionResource {
 // client of a version. Clients that share a name must not send at the same time.
 func (l *load) client(name, version string) *consistency.Client {
 	return &consistency.Client{
-		Name: name, Wire: l.wire, Recorder: l.recorder, Resource: resource(version), Reader: l.reader,
+		Name: name, Wire: l.wires[l.at(name)], Recorder: l.recorder, Resource: resource(version), Reader: l.reader,
 	}
 }
 
@@ -168,7 +179,7 @@ func (l *load) watch(ctx context.Context) {
 		name := fmt.Sprintf("watch-%d", i)
 		var run func(context.Context, func())
 		if i%5 == 0 {
-			informer := consistency.NewInformer(name, l.recorder, l.dynamic(version), scope, l.reader)
+			informer := consistency.NewInformer(name, l.recorder, l.accesses[l.at(name)].Resource(resource(version)), scope, l.reader)
 			l.informers[informer] = scope
 			run = informer.Run
 		} else {

@@ -12,6 +12,7 @@
 //	-watches 20        of which every fifth is an informer of client-go
 //	-calm 3s           between two switches
 //	-round-trips 1     to the other form and back
+//	-apiservers 2      on one etcd, but for kill -9 and encryption; every client is sent to one of them
 //	-full              strategies dedicated and api too, load without a switch, and faults, and not only one short switch
 //	-steps NAMES       of the faults: the steps to kill in, with commas between them; all if there is none
 //	-record DIR        keep each history and verdict there, as JSON
@@ -43,6 +44,7 @@ var (
 	roundTrips = flag.Int("round-trips", 1, "switches to the other form and back")
 	steps      = flag.String("steps", "", "steps to kill in; all if empty")
 	record     = flag.String("record", "", "directory for histories and verdicts")
+	apiServers = flag.Int("apiservers", 2, "kube-apiservers on one etcd, but for kill -9 and encryption")
 	full       = flag.Bool("full", false, "strategies dedicated and api too, load without a switch, and faults")
 )
 
@@ -69,7 +71,7 @@ var _ = Describe("Load without a switch", func() {
 	}
 	for _, form := range suite.Forms {
 		Context("on "+form.Name(), Ordered, Label(form.Name()), func() {
-			place := open(form)
+			place := open(form, controlplane.Options{APIServers: *apiServers})
 
 			It("leaves nothing to complain of", SpecTimeout(patience), func(ctx context.Context) {
 				load := start(ctx, *place, &population{})
@@ -81,12 +83,11 @@ var _ = Describe("Load without a switch", func() {
 	}
 })
 
-// open starts a control plane for the specs of a container, with arguments of its kube-apiserver, and installs a form
-// there.
-func open(form install.Implementation, apiServerArgs ...string) **behaviour.Site {
+// open starts a control plane for the specs of a container, and installs a form there.
+func open(form install.Implementation, plane controlplane.Options) **behaviour.Site {
 	var site *behaviour.Site
 	BeforeAll(func(ctx context.Context) {
-		site = suite.Open(ctx, form, "", binaries, controlplane.Options{APIServerArgs: apiServerArgs})
+		site = suite.Open(ctx, form, "", binaries, plane)
 	})
 	JustAfterEach(func(ctx context.Context) {
 		if CurrentSpecReport().Failed() {

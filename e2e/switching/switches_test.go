@@ -10,6 +10,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/duet-api/duet/e2e/suite"
+	"github.com/duet-api/duet/shared/controlplane"
 	"github.com/duet-api/duet/shared/install"
 	"github.com/duet-api/duet/shared/switching"
 )
@@ -39,7 +40,7 @@ func (l *load) mark(format string, args ...any) {
 }
 
 var _ = Describe("A switch of strategy shared", Ordered, Label("shared"), func() {
-	place := open(suite.Forms[0])
+	place := open(suite.Forms[0], controlplane.Options{APIServers: *apiServers})
 
 	It("is noticed by nobody, there and back", SpecTimeout(patience), func(ctx context.Context) {
 		load := start(ctx, *place, &population{})

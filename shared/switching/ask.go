@@ -8,7 +8,9 @@ import (
 	"net/http"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/client-go/rest"
 
 	"github.com/duet-api/duet/shared/install"
@@ -87,6 +89,26 @@ func (a *asker) answered(ctx context.Context, version string, byDefinition bool)
 		}
 		return nil
 	})
+}
+
+// seen is nil when a read from the cache, from which those within kube-apiserver are told, shows an object as it is or newer.
+func (a *asker) seen(ctx context.Context, path string, object *unstructured.Unstructured) error {
+	body, err := a.get(ctx, path+"/"+object.GetName()+"?resourceVersion=0")
+	if err != nil {
+		return err
+	}
+	seen := &unstructured.Unstructured{}
+	if err := json.Unmarshal(body, &seen.Object); err != nil {
+		return err
+	}
+	compared, err := resourceversion.CompareResourceVersion(seen.GetResourceVersion(), object.GetResourceVersion())
+	if err != nil {
+		return err
+	}
+	if compared < 0 {
+		return fmt.Errorf("the cache has an older %s %s", object.GetKind(), object.GetName())
+	}
+	return nil
 }
 
 // paths are those of a group and version in an OpenAPI v2 document.

@@ -35,8 +35,19 @@ type caches struct {
 	before *int
 }
 
-// cachesOf is called before the first version is flipped. A run that goes on after that cannot tell what is filled.
-func cachesOf(ctx context.Context, asker *asker, versions []string) (*caches, error) {
+// cachesOf are those of every kube-apiserver, before the first version is flipped. A run that goes on after that cannot tell
+// what is filled.
+func cachesOf(ctx context.Context, front front, versions []string) ([]*caches, error) {
+	var all []*caches
+	err := front.each(func(asker *asker) error {
+		caches, err := cachesAt(ctx, asker, versions)
+		all = append(all, caches)
+		return err
+	})
+	return all, err
+}
+
+func cachesAt(ctx context.Context, asker *asker, versions []string) (*caches, error) {
 	out := &caches{asker: asker, versions: versions}
 	begun, err := asker.fromDefinition(ctx, versions[0])
 	if err != nil {
@@ -49,17 +60,24 @@ func cachesOf(ctx context.Context, asker *asker, versions []string) (*caches, er
 }
 
 // filled waits until the caches are, or says that they are not.
-func (m *move) filled(ctx context.Context, of *caches) error {
-	if of.before == nil {
+func (m *move) filled(ctx context.Context, all []*caches) error {
+	known := true
+	for _, of := range all {
+		if of.before == nil {
+			known = false
+			continue
+		}
+		err := untilWithin(ctx, fillTimeout, "the watch caches", fillInterval, of.filled)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			m.check("%v: lists and watches of the other versions may be put off for a while", err)
+			return nil
+		}
+	}
+	if !known {
 		return pause(ctx, fillPause)
-	}
-	err := untilWithin(ctx, fillTimeout, "the watch caches", fillInterval, of.filled)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if err != nil {
-		m.check("%v: lists and watches of the other versions may be put off for a while", err)
-		return nil
 	}
 	m.check("kube-apiserver has filled the watch caches of all versions")
 	return nil

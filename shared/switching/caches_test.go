@@ -72,8 +72,8 @@ func TestCachesThatNobodyCounts(t *testing.T) {
 // A run that goes on after the first version was flipped does not know what had been filled before.
 func TestCachesOfARunThatGoesOn(t *testing.T) {
 	metrics := counter(3)
-	caches, err := cachesOf(t.Context(), metricsServer(t, &metrics), []string{"v1", "v1alpha1"})
+	caches, err := cachesAt(t.Context(), metricsServer(t, &metrics), []string{"v1", "v1alpha1"})
 	if err != nil || caches.before != nil {
-		t.Errorf("cachesOf() = %+v, %v, want one that counts nothing", caches, err)
+		t.Errorf("cachesAt() = %+v, %v, want one that counts nothing", caches, err)
 	}
 }

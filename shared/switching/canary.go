@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
 
 	"github.com/duet-api/duet/shared/install"
 )
@@ -15,12 +16,18 @@ import (
 // canaryInterval is how often the canaries ask, which is how fine the windows are that they see.
 const canaryInterval = 20 * time.Millisecond
 
-// watching are clients that do nothing but ask, to see what a switch feels like from outside.
+// watching are clients that do nothing but ask, to see what a switch feels like from outside: at each kube-apiserver one
+// that writes, one that reads and one that watches.
 type watching struct {
-	cancel  context.CancelFunc
-	done    sync.WaitGroup
-	writes  window
-	reads   window
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+	sights []*sight
+}
+
+// sight is what those at one kube-apiserver saw.
+type sight struct {
+	writes, reads window
+	// watches that were opened again.
 	watches int
 }
 
@@ -44,32 +51,45 @@ func (w *window) tell(err error, at time.Time) {
 }
 
 // total is what there was until a moment.
-func (w *window) total(at time.Time) metav1.Duration {
+func (w *window) total(at time.Time) time.Duration {
 	if !w.since.IsZero() {
-		return metav1.Duration{Duration: (w.refused + at.Sub(w.since)).Round(time.Millisecond)}
+		return (w.refused + at.Sub(w.since)).Round(time.Millisecond)
 	}
-	return metav1.Duration{Duration: w.refused.Round(time.Millisecond)}
+	return w.refused.Round(time.Millisecond)
 }
 
 // watch starts the canaries. What they write is a dry run: it goes the whole way but to the disk.
 func (m *move) watch(ctx context.Context) (*watching, error) {
-	objects, err := dynamic.NewForConfig(m.installer.Env.Config())
-	if err != nil {
-		return nil, err
-	}
-	instances := objects.Resource(install.Resource).Namespace(install.Namespace)
 	ctx, cancel := context.WithCancel(ctx)
 	w := &watching{cancel: cancel}
-	w.ask(ctx, &w.writes, func(ctx context.Context) error {
+	err := m.installer.Env.AtEachAPIServer(func(config *rest.Config) error {
+		objects, err := dynamic.NewForConfig(config)
+		if err != nil {
+			return err
+		}
+		w.begin(ctx, objects.Resource(install.Resource).Namespace(install.Namespace))
+		return nil
+	})
+	if err != nil {
+		w.stop()
+		return nil, err
+	}
+	return w, nil
+}
+
+// begin starts those at one kube-apiserver.
+func (w *watching) begin(ctx context.Context, instances dynamic.ResourceInterface) {
+	s := &sight{}
+	w.sights = append(w.sights, s)
+	w.ask(ctx, &s.writes, func(ctx context.Context) error {
 		_, err := instances.Create(ctx, canaryInstance(), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		return err
 	})
-	w.ask(ctx, &w.reads, func(ctx context.Context) error {
+	w.ask(ctx, &s.reads, func(ctx context.Context) error {
 		_, err := instances.List(ctx, metav1.ListOptions{Limit: 1})
 		return err
 	})
-	w.done.Go(func() { w.follow(ctx, instances) })
-	return w, nil
+	w.done.Go(func() { s.follow(ctx, instances) })
 }
 
 func canaryInstance() *unstructured.Unstructured {
@@ -95,7 +115,7 @@ func (w *watching) ask(ctx context.Context, window *window, request func(context
 }
 
 // follow keeps a watch open, and counts how often it had to be opened again.
-func (w *watching) follow(ctx context.Context, instances dynamic.ResourceInterface) {
+func (s *sight) follow(ctx context.Context, instances dynamic.ResourceInterface) {
 	for opened := 0; ctx.Err() == nil; {
 		stream, err := instances.Watch(ctx, metav1.ListOptions{})
 		if err != nil {
@@ -103,7 +123,7 @@ func (w *watching) follow(ctx context.Context, instances dynamic.ResourceInterfa
 			continue
 		}
 		if opened++; opened > 1 {
-			w.watches++
+			s.watches++
 		}
 		for event := range stream.ResultChan() {
 			_ = event // The suite under load looks at events; this is about the stream.
@@ -117,8 +137,13 @@ func (w *watching) stop() Windows {
 	w.cancel()
 	w.done.Wait()
 	now := time.Now()
-	return Windows{
-		WriteRefused: w.writes.total(now), ReadRefused: w.reads.total(now), Writes: w.writes.asked, Reads: w.reads.asked,
-		WatchRestarts: w.watches,
+	var windows Windows
+	for _, s := range w.sights {
+		windows.WriteRefused.Duration = max(windows.WriteRefused.Duration, s.writes.total(now))
+		windows.ReadRefused.Duration = max(windows.ReadRefused.Duration, s.reads.total(now))
+		windows.Writes += s.writes.asked
+		windows.Reads += s.reads.asked
+		windows.WatchRestarts += s.watches
 	}
+	return windows
 }

@@ -45,8 +45,8 @@ func (m *move) holdWrites(ctx context.Context) error {
 	if err := m.installer.Apply(ctx, m.writesFence()); err != nil {
 		return err
 	}
-	if err := until(ctx, "writes to be refused", fenceInterval, func(ctx context.Context) error {
-		return refusedBy(writesPolicy, tryWrite(ctx, m.installer.Env.Config()))
+	if err := m.everywhere(ctx, "writes to be refused", func(ctx context.Context, config *rest.Config) error {
+		return refusedBy(writesPolicy, tryWrite(ctx, config))
 	}); err != nil {
 		return err
 	}

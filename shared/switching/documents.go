@@ -5,12 +5,9 @@ import (
 	"fmt"
 )
 
-// documented is nil when the OpenAPI documents of the cluster have, of a version, what the form that serves documents.
-func (m *move) documented(ctx context.Context, asker *asker, versions ...string) error {
-	have, err := asker.paths(ctx, versions)
-	if err != nil {
-		return err
-	}
+// documented is nil when the OpenAPI documents of every kube-apiserver have, of a version, what the form that serves
+// documents.
+func (m *move) documented(ctx context.Context, front front, versions ...string) error {
 	want := map[string]bool{}
 	if len(m.to.registrations()) > 0 {
 		server, err := m.server(m.to)
@@ -23,7 +20,18 @@ func (m *move) documented(ctx context.Context, asker *asker, versions ...string)
 	}
 	for _, version := range versions {
 		want["/apis/"+groupVersion(version).String()+"/namespaces/{namespace}/mysqlinstances"] = true
-		if _, err := asker.get(ctx, "/openapi/v3/apis/"+groupVersion(version).String()); err != nil {
+	}
+	return front.each(func(a *asker) error { return a.documents(ctx, want, versions) })
+}
+
+// documents is nil when the documents that are answered have each of these paths, and the versions.
+func (a *asker) documents(ctx context.Context, want map[string]bool, versions []string) error {
+	have, err := a.paths(ctx, versions)
+	if err != nil {
+		return err
+	}
+	for _, version := range versions {
+		if _, err := a.get(ctx, "/openapi/v3/apis/"+groupVersion(version).String()); err != nil {
 			return err
 		}
 	}

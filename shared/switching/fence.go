@@ -118,14 +118,20 @@ func (m *move) holdChildren(ctx context.Context) error {
 	if err := m.installer.Apply(ctx, append(childrenHold(), canary())); err != nil {
 		return err
 	}
-	config := m.installer.Env.Config()
-	config.Impersonate = rest.ImpersonationConfig{UserName: collector, Groups: []string{"system:serviceaccounts"}}
-	asCollector, err := client.New(config, client.Options{})
-	if err != nil {
-		return err
-	}
-	return until(ctx, "the garbage collector to be held", fenceInterval, func(ctx context.Context) error {
+	return m.everywhere(ctx, "the garbage collector to be held", func(ctx context.Context, config *rest.Config) error {
+		config.Impersonate = rest.ImpersonationConfig{UserName: collector, Groups: []string{"system:serviceaccounts"}}
+		asCollector, err := m.installer.ClientFor(config)
+		if err != nil {
+			return err
+		}
 		return refusedBy(childrenPolicy, asCollector.Delete(ctx, canary(), client.DryRunAll))
+	})
+}
+
+// everywhere waits until a try succeeds at every kube-apiserver: each enforces a policy on its own.
+func (m *move) everywhere(ctx context.Context, what string, try func(context.Context, *rest.Config) error) error {
+	return until(ctx, what, fenceInterval, func(ctx context.Context) error {
+		return m.installer.Env.AtEachAPIServer(func(config *rest.Config) error { return try(ctx, config) })
 	})
 }
 
@@ -153,8 +159,8 @@ func (m *move) holdOwners(ctx context.Context) error {
 	if err := m.installer.Apply(ctx, ownersFence()); err != nil {
 		return err
 	}
-	if err := until(ctx, "owners to be held", fenceInterval, func(ctx context.Context) error {
-		return refusedBy(ownersPolicy, m.tryOwner(ctx))
+	if err := m.everywhere(ctx, "owners to be held", func(ctx context.Context, config *rest.Config) error {
+		return refusedBy(ownersPolicy, m.tryOwner(ctx, config))
 	}); err != nil {
 		return err
 	}
@@ -167,18 +173,22 @@ func (m *move) releaseOwners(ctx context.Context) error {
 	if err := m.installer.RemoveObjects(ctx, ownersFence()); err != nil {
 		return err
 	}
-	return until(ctx, "owners to be free", fenceInterval, m.tryOwner)
+	return m.everywhere(ctx, "owners to be free", m.tryOwner)
 }
 
 // tryOwner tries to make a child of an instance without doing it.
-func (m *move) tryOwner(ctx context.Context) error {
+func (m *move) tryOwner(ctx context.Context, config *rest.Config) error {
+	administrator, err := m.installer.ClientFor(config)
+	if err != nil {
+		return err
+	}
 	child := canary()
 	child.SetName(child.GetName() + "-child")
 	child.SetOwnerReferences([]metav1.OwnerReference{{
 		APIVersion: install.Resource.GroupVersion().String(), Kind: canaryInstance().GetKind(),
 		Name: canaryInstance().GetName(), UID: "no-uid",
 	}})
-	return m.installer.Client().Create(ctx, child, client.DryRunAll)
+	return administrator.Create(ctx, child, client.DryRunAll)
 }
 
 // refusedBy is nil when a policy refused a request.

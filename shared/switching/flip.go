@@ -30,13 +30,13 @@ func (m *move) flip(ctx context.Context) error {
 			return err
 		}
 	}
-	asker, err := newAsker(m.installer.Env.Config())
+	front, err := m.front()
 	if err != nil {
 		return err
 	}
 	toServer := len(m.to.registrations()) > 0
 	if !toServer {
-		if err := m.define(ctx); err != nil {
+		if err := m.define(ctx, front, m.to); err != nil {
 			return err
 		}
 	}
@@ -44,26 +44,26 @@ func (m *move) flip(ctx context.Context) error {
 	if toServer {
 		slices.Reverse(versions)
 	}
-	var filling *caches
+	var filling []*caches
 	if !toServer && len(versions) > 1 {
-		if filling, err = cachesOf(ctx, asker, versions); err != nil {
+		if filling, err = cachesOf(ctx, front, versions); err != nil {
 			return err
 		}
 	}
 	for i, version := range versions {
 		if toServer {
-			err = m.toServer(ctx, asker, version)
+			err = m.toServer(ctx, front, version)
 		} else {
-			err = m.toDefinition(ctx, version)
+			err = m.toDefinition(ctx, front, version)
 		}
 		if err != nil {
 			return err
 		}
-		if err := asker.answered(ctx, version, !toServer); err != nil {
+		if err := front.answered(ctx, version, !toServer); err != nil {
 			return err
 		}
 		m.check("%s is answered by %s", version, m.to.form.Name())
-		if filling != nil && i == 0 {
+		if i == 0 && len(filling) > 0 {
 			if err := m.filled(ctx, filling); err != nil {
 				return err
 			}
@@ -79,14 +79,27 @@ func (m *move) newRegistrations() []*unstructured.Unstructured {
 	})
 }
 
-// define has the CustomResourceDefinition serve. Requests do not get there yet. From now on the OpenAPI v2 document of the
-// cluster has the group twice, and cannot be built anew, until the APIServices are flipped: that follows at once.
-func (m *move) define(ctx context.Context) error {
-	return m.installer.ParkObjects(ctx, m.to.definitions())
+// define has the CustomResourceDefinition of a side serve. Requests do not get there yet. From now on the OpenAPI v2
+// document of the cluster has the group twice, and cannot be built anew, until the APIServices are flipped: that follows at
+// once. A kube-apiserver that was to hear of that before it knows the definition would answer 404.
+func (m *move) define(ctx context.Context, front front, side side) error {
+	if err := m.installer.ParkObjects(ctx, side.definitions()); err != nil {
+		return err
+	}
+	for _, definition := range side.definitions() {
+		stored := definition.DeepCopy()
+		if err := m.installer.Client().Get(ctx, client.ObjectKeyFromObject(definition), stored); err != nil {
+			return err
+		}
+		if err := front.seen(ctx, definitionsPath, stored); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // toServer sends a version to the server of the form.
-func (m *move) toServer(ctx context.Context, asker *asker, version string) error {
+func (m *move) toServer(ctx context.Context, front front, version string) error {
 	wanted := registrationOf(m.to, version)
 	if wanted == nil {
 		return fmt.Errorf("%s does not register %s", m.to.form.Name(), version)
@@ -96,10 +109,10 @@ func (m *move) toServer(ctx context.Context, asker *asker, version string) error
 		return err
 	}
 	if current != nil && equality.Semantic.DeepEqual(current.Object["spec"], withDefaults(wanted, current)) &&
-		m.documented(ctx, asker, version) == nil {
+		m.documented(ctx, front, version) == nil {
 		return nil // An earlier run got this far.
 	}
-	if err := m.catching(ctx); err != nil {
+	if err := m.catching(ctx, front); err != nil {
 		return err
 	}
 	if current == nil { // Without one there is nothing whose end the gate could hold up.
@@ -107,41 +120,30 @@ func (m *move) toServer(ctx context.Context, asker *asker, version string) error
 			return err
 		}
 	}
-	gate, err := closeGate(ctx, m.installer.Env.Config())
-	if err != nil {
-		return err
-	}
-	defer gate.open()
-	local, err := m.renew(ctx, version, current)
-	if err != nil {
-		return err
-	}
-	patch, err := json.Marshal(map[string]any{
-		"metadata": map[string]any{
-			"labels": map[string]any{automanagedLabel: "false"}, "uid": local.GetUID(),
-		},
-		"spec": wanted.Object["spec"],
+	return m.behindGates(ctx, front, version, current, func(local *unstructured.Unstructured) error {
+		patch, err := json.Marshal(map[string]any{
+			"metadata": map[string]any{
+				"labels": map[string]any{automanagedLabel: "false"}, "uid": local.GetUID(),
+			},
+			"spec": wanted.Object["spec"],
+		})
+		if err != nil {
+			return err
+		}
+		if err := m.installer.Client().Patch(ctx, local, client.RawPatch(types.MergePatchType, patch)); err != nil {
+			return fmt.Errorf("could not send %s to %s: %w", version, m.to.form.Name(), err)
+		}
+		return nil
 	})
-	if err != nil {
-		return err
-	}
-	if err := m.installer.Client().Patch(ctx, local, client.RawPatch(types.MergePatchType, patch)); err != nil {
-		return fmt.Errorf("could not send %s to %s: %w", version, m.to.form.Name(), err)
-	}
-	// The worker has to see the object as it is now when the gate opens.
-	return m.informed(ctx, local)
 }
 
 // catching makes sure that the CustomResourceDefinition serves, so that requests find it while there is no APIService. It
 // does, unless a rollback begins after it was parked.
-func (m *move) catching(ctx context.Context) error {
+func (m *move) catching(ctx context.Context, front front) error {
 	if err := m.serves(ctx, m.from); err == nil {
 		return nil
 	}
-	if err := m.installer.ParkObjects(ctx, m.from.definitions()); err != nil {
-		return err
-	}
-	if err := pause(ctx, propagation); err != nil {
+	if err := m.define(ctx, front, m.from); err != nil {
 		return err
 	}
 	return m.serves(ctx, m.from)
@@ -175,17 +177,14 @@ func (m *move) serves(ctx context.Context, s side) error {
 
 // toDefinition has a version answered by the CustomResourceDefinition. The APIService is deleted rather than changed, so
 // that kube-apiserver forgets the OpenAPI documents of the server; until it has made the APIService anew, which it does at
-// once, requests go to the CustomResourceDefinition as well.
-func (m *move) toDefinition(ctx context.Context, version string) error {
+// once, requests go to the CustomResourceDefinition as well. One that an earlier run has deleted is deleted once more: nobody
+// can see whether it was forgotten.
+func (m *move) toDefinition(ctx context.Context, front front, version string) error {
 	current, err := m.registration(ctx, version)
 	if err != nil {
 		return err
 	}
-	if current != nil && isLocal(current) && current.GetLabels()[automanagedLabel] == "true" {
-		return nil
-	}
-	_, err = m.renew(ctx, version, current)
-	return err
+	return m.behindGates(ctx, front, version, current, nil)
 }
 
 // renew deletes an APIService, and returns the one that kube-apiserver makes instead for the CustomResourceDefinition. If
@@ -219,32 +218,4 @@ func (m *move) renew(ctx context.Context, version string, current *unstructured.
 		return nil
 	})
 	return renewed, err
-}
-
-// informed waits until those who watch APIServices have been told of a change: reads from the cache that they are told
-// from show it.
-func (m *move) informed(ctx context.Context, changed *unstructured.Unstructured) error {
-	asker, err := newAsker(m.installer.Env.Config())
-	if err != nil {
-		return err
-	}
-	err = until(ctx, "kube-apiserver to see the change", answerInterval, func(ctx context.Context) error {
-		body, err := asker.get(ctx, "/apis/apiregistration.k8s.io/v1/apiservices/"+changed.GetName()+"?resourceVersion=0")
-		if err != nil {
-			return err
-		}
-		seen := &unstructured.Unstructured{}
-		if err := json.Unmarshal(body, &seen.Object); err != nil {
-			return err
-		}
-		if isLocal(seen) || seen.GetUID() != changed.GetUID() {
-			return fmt.Errorf("the cache has an older APIService %s", changed.GetName())
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	const afterThat = 50 * time.Millisecond // The cache tells them in the order in which they came.
-	return pause(ctx, afterThat)
 }

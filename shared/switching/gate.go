@@ -25,7 +25,6 @@ import (
 // a kilobyte of it. While it is there, other readers of OpenAPI v3 wait, which is why it is there for a moment only, and
 // never for longer than gateLimit. If this program is killed, its connection ends, and so does the gate.
 type gate struct {
-	cancel    context.CancelFunc
 	transport *http.Transport
 	body      io.Closer
 }
@@ -36,7 +35,7 @@ const gateLimit = 5 * time.Second
 // largeDocument is some hundred kilobytes, on every cluster.
 const largeDocument = "/openapi/v3/apis/apps/v1"
 
-// closeGate closes the gate of a kube-apiserver.
+// closeGate closes the gate of a kube-apiserver, until the context ends at the latest.
 func closeGate(ctx context.Context, config *rest.Config) (*gate, error) {
 	settings, err := rest.TLSConfigFor(config)
 	if err != nil {
@@ -51,28 +50,54 @@ func closeGate(ctx context.Context, config *rest.Config) (*gate, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, gateLimit)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, config.Host+largeDocument, nil)
 	if err != nil {
-		cancel()
 		return nil, err
 	}
 	answer, err := authenticated.RoundTrip(request)
 	if err != nil {
-		cancel()
 		return nil, fmt.Errorf("could not read %s: %w", largeDocument, err)
 	}
 	if answer.StatusCode != http.StatusOK || answer.ProtoMajor != 2 {
-		cancel()
 		_ = answer.Body.Close()
 		return nil, fmt.Errorf("could not read %s over HTTP/2: %s %s", largeDocument, answer.Proto, answer.Status)
 	}
-	return &gate{cancel: cancel, transport: transport, body: answer.Body}, nil
+	return &gate{transport: transport, body: answer.Body}, nil
 }
 
 // open lets the worker go on.
 func (g *gate) open() {
-	g.cancel()
 	_ = g.body.Close() // What is left of the document is not wanted.
 	g.transport.CloseIdleConnections()
+}
+
+// gates are those of every kube-apiserver. They open at the same time at the latest, after gateLimit.
+type gates struct {
+	cancel context.CancelFunc
+	all    []*gate
+}
+
+// closeGates closes the gate of each.
+func (s *Switcher) closeGates(ctx context.Context) (*gates, error) {
+	ctx, cancel := context.WithTimeout(ctx, gateLimit)
+	g := &gates{cancel: cancel}
+	err := s.installer.Env.AtEachAPIServer(func(config *rest.Config) error {
+		gate, err := closeGate(ctx, config)
+		if err == nil {
+			g.all = append(g.all, gate)
+		}
+		return err
+	})
+	if err != nil {
+		g.open()
+		return nil, err
+	}
+	return g, nil
+}
+
+func (g *gates) open() {
+	g.cancel()
+	for _, gate := range g.all {
+		gate.open()
+	}
 }

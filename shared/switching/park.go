@@ -48,7 +48,7 @@ func (m *move) park(ctx context.Context) error {
 // It also takes the CustomResourceDefinition's part out of the OpenAPI v2 document. That of the server is in by then, if the
 // worker was really held back while it was registered. Whether it was shows only now.
 func (m *move) parkDefinition(ctx context.Context) error {
-	asker, err := newAsker(m.installer.Env.Config())
+	front, err := m.front()
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (m *move) parkDefinition(ctx context.Context) error {
 		if err := m.installer.ParkObjects(ctx, parked); err != nil {
 			return err
 		}
-		err := m.awaitDocuments(ctx, asker)
+		err := m.awaitDocuments(ctx, front)
 		if err == nil {
 			m.check("the CustomResourceDefinition serves nothing, and OpenAPI v2 and v3 have what %s documents", m.to.form.Name())
 			return nil
@@ -67,28 +67,25 @@ func (m *move) parkDefinition(ctx context.Context) error {
 			return fmt.Errorf("the OpenAPI documents of the cluster are not complete: %w", err)
 		}
 		m.progress("  registering once more: %v", err)
-		if err := m.installer.ParkObjects(ctx, m.from.definitions()); err != nil {
-			return err
-		}
-		if err := pause(ctx, propagation); err != nil {
+		if err := m.define(ctx, front, m.from); err != nil {
 			return err
 		}
 		for _, version := range m.from.versions() {
-			if err := m.toServer(ctx, asker, version); err != nil {
+			if err := m.toServer(ctx, front, version); err != nil {
 				return err
 			}
-			if err := asker.answered(ctx, version, false); err != nil {
+			if err := front.answered(ctx, version, false); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-func (m *move) awaitDocuments(ctx context.Context, asker *asker) error {
+func (m *move) awaitDocuments(ctx context.Context, front front) error {
 	ctx, cancel := context.WithTimeout(ctx, documentsTimeout)
 	defer cancel()
 	return until(ctx, "the OpenAPI documents", 100*time.Millisecond, func(ctx context.Context) error {
-		return m.documented(ctx, asker, m.from.versions()...)
+		return m.documented(ctx, front, m.from.versions()...)
 	})
 }
 
@@ -111,12 +108,12 @@ func (m *move) confirm(ctx context.Context) error {
 		return err
 	}
 	m.check("every version answers, is in discovery, and enforces the rules")
-	asker, err := newAsker(m.installer.Env.Config())
+	front, err := m.front()
 	if err != nil {
 		return err
 	}
 	if err := until(ctx, "the OpenAPI documents", 100*time.Millisecond, func(ctx context.Context) error {
-		return m.documented(ctx, asker, m.to.versions()...)
+		return m.documented(ctx, front, m.to.versions()...)
 	}); err != nil {
 		return err
 	}

@@ -116,15 +116,23 @@ func (m *move) all(ctx context.Context, kind schema.GroupVersionKind) ([]unstruc
 
 // lookAtAnswers: what is not well now is mended first.
 func (m *move) lookAtAnswers(ctx context.Context) ([]string, error) {
-	if err := install.Serves(ctx, m.installer.Env.Config(), m.from.versions()...); err != nil {
-		return []string{fmt.Sprintf("%s does not answer well now: %v; `duet install --impl %s` puts it right",
+	if err := m.installer.Serves(ctx, m.from.versions()...); err != nil {
+		return []string{fmt.Sprintf("%s does not answer well now: %v; `duet up` and `duet install --impl %s` put it right",
 			m.from.form.Name(), err, m.from.form.Name())}, nil
 	}
 	if err := m.installer.Running(ctx, m.from.plan); err != nil {
 		return []string{fmt.Sprintf("%v; `duet install --impl %s` puts it right", err, m.from.form.Name())}, nil
 	}
-	m.check("%s answers", m.from.form.Name())
+	m.check("%s answers%s", m.from.form.Name(), m.throughAll())
 	return nil, nil
+}
+
+// throughAll says that there was more than one to ask.
+func (m *move) throughAll() string {
+	if servers := len(m.installer.Env.APIServerConfigs()); servers > 1 {
+		return fmt.Sprintf(" through each of %d kube-apiservers", servers)
+	}
+	return ""
 }
 
 const encryptionFlag = "encryption-provider-config"

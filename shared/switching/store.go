@@ -87,15 +87,19 @@ func (s snapshot) digest() string {
 	return fmt.Sprintf("%x", sum.Sum(nil))
 }
 
-// protobufPrefix begins what a typed server stores if it is told to store protobuf. A CustomResourceDefinition cannot read
-// it.
-var protobufPrefix = []byte("k8s\x00")
+var (
+	// protobufPrefix begins what a typed server stores if it is told to store protobuf. A CustomResourceDefinition cannot
+	// read it.
+	protobufPrefix = []byte("k8s\x00")
+	// encryptedPrefix begins what a server stores encrypted.
+	encryptedPrefix = []byte("k8s:enc:")
+)
 
-// protobufs are the keys of what is stored as protobuf.
-func (s snapshot) protobufs() []string {
+// beginningWith are the keys of the values that begin so.
+func (s snapshot) beginningWith(prefix []byte) []string {
 	var found []string
 	for _, key := range slices.Sorted(maps.Keys(s.values)) {
-		if bytes.HasPrefix(s.values[key], protobufPrefix) {
+		if bytes.HasPrefix(s.values[key], prefix) {
 			found = append(found, key)
 		}
 	}

@@ -123,10 +123,11 @@ type StepResult struct {
 
 // Windows are what clients that did nothing but ask, all the time, were refused.
 type Windows struct {
-	// WriteRefused and ReadRefused are the times from a first refusal to the next success, added up.
+	// WriteRefused and ReadRefused are the times from a first refusal to the next success, added up; where there are several
+	// kube-apiservers, at the one where it took longest.
 	WriteRefused metav1.Duration `json:"writeRefused"`
 	ReadRefused  metav1.Duration `json:"readRefused"`
-	// Writes and Reads that were tried.
+	// Writes and Reads that were tried, at all of them.
 	Writes int `json:"writes"`
 	Reads  int `json:"reads"`
 	// WatchRestarts is how often a watch ended and was opened again.
