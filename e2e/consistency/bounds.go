@@ -46,7 +46,8 @@ func newBounds(history *History, t *timeline) *bounds {
 }
 
 // begin finds the earliest times: a write is not over before it is sent, and what a read of the newest state did not
-// show was not over when the read was sent.
+// show was not over when the read was sent. Copies in another store are an exception: who is still served the original says
+// nothing of who is served the copy already.
 func (b *bounds) begin(history *History) {
 	b.notBefore = make([]time.Duration, len(b.timeline.changes))
 	for i := range b.notBefore {
@@ -69,10 +70,10 @@ func (b *bounds) begin(history *History) {
 		}
 		switch state := operation.Answer.State; {
 		case operation.Verb == List:
-			after(b.timeline.place(operation.Answer.Revision)+1, operation.Call)
+			after(b.timeline.original(b.timeline.place(operation.Answer.Revision)+1), operation.Call)
 		case operation.Verb == Get && state != nil:
 			if place, known := b.timeline.byRevision[state.Revision]; known {
-				after(b.timeline.next(operation.Object, place), operation.Call)
+				after(b.timeline.news(operation.Object, place), operation.Call)
 			}
 		}
 	}

@@ -129,6 +129,14 @@ func (t *timeline) news(object Object, place int) int {
 	}
 }
 
+// original is the first place from one on that is more than a copy in another store.
+func (t *timeline) original(place int) int {
+	for place < len(t.changes) && t.imported(place) {
+		place++
+	}
+	return place
+}
+
 // copies tells whether there are changes after a revision and up to another, and all of them are copies in another
 // store.
 func (t *timeline) copies(after, upTo int64) bool {

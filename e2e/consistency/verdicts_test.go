@@ -213,6 +213,19 @@ func TestVerdicts(t *testing.T) {
 			want: []string{"R1", "R1"},
 		},
 		{
+			name: "an update that meets the copy, while others are served the original",
+			history: History{
+				Changes: []Change{
+					baseline(), {Store: "new", Revision: 100, Received: time.Second, State: there(100)},
+				},
+				Operations: []*Operation{
+					at(2, 3, Operation{Verb: Update, Object: stable, Token: "t1", IfRevision: 5, Answer: refused(409, "Conflict")}),
+					get(4, 5, found()),
+					at(4, 5, Operation{Verb: List, Answer: Answer{Code: 200, Revision: 6, Items: []*State{ref(there(5))}}}),
+				},
+			},
+		},
+		{
 			name: "an old state from a cache",
 			history: History{
 				Changes:    []Change{baseline(), put(1, there(7))},
