@@ -73,6 +73,17 @@ func namesOfScenarios(b report.Bench) []string {
 	return names
 }
 
+// Left are the scenarios of the stages that an earlier run has not finished: all of them if there was none.
+func Left(earlier *report.Bench, profile scenario.Profile, scenarios []scenario.Scenario) []scenario.Scenario {
+	var left []scenario.Scenario
+	for _, stage := range scenario.Stages(scenarios) {
+		if earlier == nil || finished(earlier, stage) < profile.Rounds {
+			left = append(left, stage...)
+		}
+	}
+	return left
+}
+
 // finished is how many rounds of some scenarios, which are measured together, a result has.
 func finished(b *report.Bench, scenarios []scenario.Scenario) int {
 	rounds := 0

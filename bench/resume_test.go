@@ -129,3 +129,27 @@ func TestRefusesToGoOnWithAnotherRun(t *testing.T) {
 		})
 	}
 }
+
+func TestLeft(t *testing.T) {
+	scenarios, err := scenario.Named("get-one", "controller", "get-of-10k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	profile := scenario.Profile{Rounds: 3}
+	names := func(of *report.Bench) []string {
+		var out []string
+		for _, s := range bench.Left(of, profile, scenarios) {
+			out = append(out, s.Name)
+		}
+		return out
+	}
+	if diff := cmp.Diff([]string{"get-one", "controller", "get-of-10k"}, names(nil)); diff != "" {
+		t.Errorf("of a run that has not begun (-want +got):\n%s", diff)
+	}
+	earlier := &report.Bench{Rows: []report.Row{
+		{Scenario: "get-one", Round: 3}, {Scenario: "controller", Round: 2},
+	}}
+	if diff := cmp.Diff([]string{"controller", "get-of-10k"}, names(earlier)); diff != "" {
+		t.Errorf("of one that was interrupted in its second stage (-want +got):\n%s", diff)
+	}
+}

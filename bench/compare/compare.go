@@ -145,8 +145,9 @@ func (c *comparison) bench(ctx context.Context) (*report.Bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.step("benchmark %q: %d arms, %d scenarios, %d rounds, about %s", c.Bench.Name, len(c.Arms), len(c.Scenarios), c.Bench.Rounds,
-		c.Bench.Duration(arms, c.Scenarios).Round(time.Second))
+	left := bench.Left(c.earlier(), c.Bench, c.Scenarios)
+	c.step("benchmark %q: %d arms, %d scenarios, %d rounds, about %s", c.Bench.Name, len(c.Arms), len(left), c.Bench.Rounds,
+		c.Bench.Duration(arms, left).Round(time.Second))
 	c.turns = &measure.Turns{}
 	for _, s := range c.sides {
 		c.turns.Add(s.Name, s.Plane.Runner())
