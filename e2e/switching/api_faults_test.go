@@ -92,7 +92,7 @@ func (l *load) goesOn(ctx context.Context, options switching.Options) *switching
 	Eventually(func(ctx context.Context) (err error) {
 		result, err = l.switcher().Run(ctx, options)
 		return err
-	}).WithContext(ctx).WithTimeout(patience / 4).WithPolling(time.Second).Should(Succeed())
+	}).WithContext(ctx).WithTimeout(settling).WithPolling(time.Second).Should(Succeed())
 	return result
 }
 
@@ -138,8 +138,8 @@ func (l *load) expectMoved(ctx context.Context, before map[string]unstructured.U
 	l.namesOnly = true
 	Expect(l.children(ctx)).To(Equal(l.withoutUIDs()))
 	Eventually(func(ctx context.Context) []string { return l.abandoned(ctx) }).WithContext(ctx).
-		WithTimeout(patience/4).Should(BeEmpty(), "a child has an owner that is not there")
-	Eventually(l.unobserved).WithContext(ctx).WithTimeout(patience / 4).Should(BeZero())
+		WithTimeout(settling).Should(BeEmpty(), "a child has an owner that is not there")
+	Eventually(l.unobserved).WithContext(ctx).WithTimeout(settling).Should(BeZero())
 }
 
 // withoutUIDs are the children as they were, by the names of their owners.

@@ -88,7 +88,7 @@ func (l *load) same(ctx context.Context) {
 	AddReportEntry("children", len(now))
 	// What was refused to the garbage collector while it was held it tries again later and later: after as long again.
 	Eventually(func(ctx context.Context) []string { return l.abandoned(ctx) }).WithContext(ctx).
-		WithTimeout(patience/4).Should(BeEmpty(), "the garbage collector leaves children of instances that are gone")
+		WithTimeout(settling).Should(BeEmpty(), "the garbage collector leaves children of instances that are gone")
 }
 
 // abandoned are the children whose owner is gone.

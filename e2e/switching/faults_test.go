@@ -158,7 +158,7 @@ func (l *load) switchWithout(ctx context.Context, victim string, step switching.
 		runs++
 		_, err := l.switcher().Run(ctx, switching.Options{To: to, Strategy: switching.Shared})
 		return err
-	}).WithContext(ctx).WithTimeout(patience / 4).WithPolling(time.Second).Should(Succeed())
+	}).WithContext(ctx).WithTimeout(settling).WithPolling(time.Second).Should(Succeed())
 	return fmt.Sprintf("killed; run %d came to its end", runs)
 }
 

@@ -80,7 +80,7 @@ func (l *load) populate(ctx context.Context) {
 	makers.Wait()
 
 	By("waiting for the controller")
-	Eventually(l.unobserved).WithContext(ctx).WithTimeout(patience / 4).Should(BeZero())
+	Eventually(l.unobserved).WithContext(ctx).WithTimeout(settling).Should(BeZero())
 }
 
 // instance is one of the population: stopped, so that it has all children but no pods, which nobody would run.
