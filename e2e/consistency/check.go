@@ -13,6 +13,9 @@ type Options struct {
 	Reads, Writes Allowance
 	// Streams are the codes that an ERROR event may end a watch with, besides 410.
 	Streams []int
+	// Unmanaged: a write may leave an object that nobody manages the fields of, as kube-apiserver does while a conversion
+	// webhook does not answer.
+	Unmanaged bool
 	// Patience is how long to look for an order of the requests on one object; 10 seconds if it is 0. An object that
 	// needs longer is undecided, and the verdict is not clean.
 	Patience time.Duration

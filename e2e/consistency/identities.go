@@ -76,7 +76,7 @@ func (c *checker) changed(before, after *Change) {
 			was.CreatedAt, is.CreatedAt), before, after)
 	case was.Deleting && !is.Deleting:
 		c.accuse("K6", object, after.Received, "its deletion was taken back", before, after)
-	case was.Managers != "" && is.Managers == "":
+	case was.Managers != "" && is.Managers == "" && !c.options.Unmanaged:
 		c.accuse("K6", object, after.Received, "nobody manages its fields any more", before, after)
 	}
 	if was.Spec == "" || is.Spec == "" || was.APIVersion != is.APIVersion {

@@ -38,6 +38,7 @@ func without(victim string) consistency.Options {
 	}
 	return consistency.Options{
 		Reads: outage, Writes: outage, Streams: []int{http.StatusInternalServerError, http.StatusServiceUnavailable},
+		Unmanaged: victim == "crd-webhook",
 	}
 }
 
