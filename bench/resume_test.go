@@ -131,10 +131,7 @@ func TestRefusesToGoOnWithAnotherRun(t *testing.T) {
 }
 
 func TestLeft(t *testing.T) {
-	scenarios, err := scenario.Named("get-one", "controller", "get-of-10k")
-	if err != nil {
-		t.Fatal(err)
-	}
+	scenarios := named(t, "get-one", "controller", "get-of-10k")
 	profile := scenario.Profile{Rounds: 3}
 	names := func(of *report.Bench) []string {
 		var out []string

@@ -26,7 +26,7 @@ const (
 )
 
 // Components of every control plane, in the order in which they start. One may have more of them: see State.
-func Components() []string { return []string{Etcd, APIServer, ControllerManager} }
+func Components() []string { return State{}.Components() }
 
 // DefaultNodes is how many fake nodes there are when nobody says: enough to spread the replicas of an instance.
 const DefaultNodes = 3

@@ -24,11 +24,16 @@ func (e *Environment) APIServerConfigs() []*rest.Config {
 
 // AtEachAPIServer does something at one kube-apiserver after the other, and says at which one it failed.
 func (e *Environment) AtEachAPIServer(do func(*rest.Config) error) error {
-	configs := e.APIServerConfigs()
-	for _, config := range configs {
-		err := do(config)
-		if err != nil && len(configs) > 1 {
-			return fmt.Errorf("kube-apiserver at %s: %w", config.Host, err)
+	return AtEach(e.APIServerConfigs(), func(config *rest.Config) string { return config.Host }, do)
+}
+
+// AtEach does something with what there is for each kube-apiserver, one after the other, and says at which host it failed if
+// there are several.
+func AtEach[S any](all []S, host func(S) string, do func(S) error) error {
+	for _, one := range all {
+		err := do(one)
+		if err != nil && len(all) > 1 {
+			return fmt.Errorf("kube-apiserver at %s: %w", host(one), err)
 		}
 		if err != nil {
 			return err

@@ -2,10 +2,11 @@ package switching
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/duet-api/duet/shared/install"
 )
 
 // front is every kube-apiserver of the control plane. Each learns of a change on its own, and until it has, sends clients
@@ -26,16 +27,7 @@ func (s *Switcher) front() (front, error) {
 
 // each asks one after the other, and says which one failed.
 func (f front) each(ask func(*asker) error) error {
-	for _, asker := range f {
-		err := ask(asker)
-		if err != nil && len(f) > 1 {
-			return fmt.Errorf("kube-apiserver at %s: %w", asker.host, err)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return install.AtEach(f, func(a *asker) string { return a.host }, ask)
 }
 
 // answered waits until a version is answered by the form that is meant.
