@@ -16,6 +16,9 @@ type Options struct {
 	// Unmanaged: a write may leave an object that nobody manages the fields of, as kube-apiserver does while a conversion
 	// webhook does not answer.
 	Unmanaged bool
+	// NobodyElseDeletes says that every request to delete an object is in the history, so that a deletion which none of them
+	// asked for is a violation.
+	NobodyElseDeletes bool
 	// Patience is how long to look for an order of the requests on one object; 10 seconds if it is 0. An object that
 	// needs longer is undecided, and the verdict is not clean.
 	Patience time.Duration
@@ -51,6 +54,9 @@ func Check(history History, options Options) *Verdict {
 	c.count()
 	c.identities()
 	c.writes()
+	if options.NobodyElseDeletes {
+		c.deletions()
+	}
 	c.reads()
 	c.streams()
 	c.failures()

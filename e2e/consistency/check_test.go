@@ -6,7 +6,9 @@ import (
 )
 
 // tolerant is what clean worlds need: requests get lost there.
-var tolerant = Options{Reads: Allowance{Codes: []int{NoAnswer}}, Writes: Allowance{Codes: []int{NoAnswer}}}
+var tolerant = Options{
+	Reads: Allowance{Codes: []int{NoAnswer}}, Writes: Allowance{Codes: []int{NoAnswer}}, NobodyElseDeletes: true,
+}
 
 // TestCleanHistories shows that nobody is accused who did nothing wrong, and that the worlds are eventful enough for
 // that to say something.
@@ -47,6 +49,7 @@ func TestFaults(t *testing.T) {
 		fault  string
 		wanted []string
 		moves  bool
+		anew   bool
 		// What others do at the same time may justify the answer, and then nobody can be accused.
 		concurrent bool
 	}{
@@ -70,6 +73,10 @@ func TestFaults(t *testing.T) {
 		{fault: "an unjustified conflict", wanted: []string{"K4", "KV"}, concurrent: true},
 		{fault: "an unjustified AlreadyExists", wanted: []string{"K5", "KV"}, concurrent: true},
 		{fault: "a precondition of a delete is ignored", wanted: []string{"K7"}},
+		{fault: "a delete that is tried takes place", wanted: []string{"K9"}, concurrent: true},
+		{fault: "a delete that is refused takes place", wanted: []string{"K9"}, concurrent: true},
+		{fault: "an object that nobody deletes is gone", wanted: []string{"K9"}},
+		{fault: "an object with a finalizer is gone", wanted: []string{"K6"}},
 		{fault: "the UID changes", wanted: []string{"K6"}},
 		{fault: "creationTimestamp changes", wanted: []string{"K6"}},
 		{fault: "generation changes without the spec", wanted: []string{"K6"}},
@@ -87,16 +94,21 @@ func TestFaults(t *testing.T) {
 		{fault: "the copy has another spec", wanted: []string{"S2"}, moves: true},
 		{fault: "the copy has another UID", wanted: []string{"S2"}, moves: true},
 		{fault: "the copy has no managers", wanted: []string{"S2"}, moves: true},
+		{fault: "the copy has no status", wanted: []string{"S2"}, moves: true, anew: true},
+		{fault: "the copy has other owners", wanted: []string{"S2"}, moves: true, anew: true},
 		{fault: "the copy is below", wanted: []string{"S1"}, moves: true},
 	} {
 		t.Run(tt.fault, func(t *testing.T) {
-			const enough = 5
+			enough := 5
+			if tt.concurrent {
+				enough = 15
+			}
 			struck, missed := 0, 0
 			for seed := uint64(1000); struck < enough; seed++ {
-				if seed == 1100 {
+				if seed == 1300 {
 					t.Fatalf("the fault happened %d times only", struck)
 				}
-				history, happened := play(t, setting{seed: seed, fault: tt.fault, moves: tt.moves})
+				history, happened := play(t, setting{seed: seed, fault: tt.fault, moves: tt.moves, anew: tt.anew})
 				if !happened {
 					continue
 				}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -129,11 +130,20 @@ type ListOptions struct {
 	Exact           bool
 	// Limit of objects in a page, or 0 for all of them in one.
 	Limit int
+	// Table asks for rows with the metadata of the objects, as kubectl does. They are compared as far as they go.
+	Table bool
 }
+
+// asTable is the media type of a table.
+const asTable = "application/json;as=Table;v=v1;g=meta.k8s.io"
 
 // List reads a collection, all its pages, until one is refused. It returns what is recorded of the last page.
 func (c *Client) List(ctx context.Context, scope Scope, o ListOptions) (Answer, error) {
-	options := append(asking(o.ResourceVersion), scope.options()...)
+	var as []wire.Option
+	if o.Table {
+		as = append(as, wire.Accept(asTable))
+	}
+	options := slices.Concat(as, asking(o.ResourceVersion), scope.options())
 	if o.Exact {
 		options = append(options, wire.Query("resourceVersionMatch", string(metav1.ResourceVersionMatchExact)))
 	}
@@ -152,7 +162,9 @@ func (c *Client) List(ctx context.Context, scope Scope, o ListOptions) (Answer, 
 			return recorded, fmt.Errorf("could not read where the next page begins: %w", err)
 		}
 		operation.Asked, operation.Exact, operation.Continued = "", false, true
-		options = append(scope.options(), wire.Query("limit", strconv.Itoa(o.Limit)), wire.Query("continue", page.Continue))
+		options = slices.Concat(as, scope.options(), []wire.Option{
+			wire.Query("limit", strconv.Itoa(o.Limit)), wire.Query("continue", page.Continue),
+		})
 	}
 }
 

@@ -131,7 +131,7 @@ func TestClient(t *testing.T) {
 	}); err != nil {
 		t.Error(err)
 	}
-	if _, err := client.List(ctx, Scope{}, ListOptions{}); err != nil {
+	if _, err := client.List(ctx, Scope{}, ListOptions{Table: true}); err != nil {
 		t.Error(err)
 	}
 	if len(unanswered) != 2 {

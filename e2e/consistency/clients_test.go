@@ -37,6 +37,7 @@ func (c *client) turn() {
 		if known, ok := c.known[object]; ok && w.chance(2) {
 			remove.IfRevision, remove.IfUID = known.Revision, known.UID
 		}
+		remove.DryRun = w.chance(4)
 		if object != stable {
 			c.send(remove, c.delete)
 		}
@@ -144,8 +145,8 @@ func (c *client) write(o Operation, _ int) Answer {
 	w := c.world
 	state, refusal := c.present(o)
 	switch {
-	case refusal != nil && refusal.Code == 409 && w.strikes("a lost update"):
-	case refusal != nil && refusal.Code == 409 && w.strikes("a refused write takes place"):
+	case refusal != nil && refusal.Code == 409 && !o.DryRun && w.strikes("a lost update"):
+	case refusal != nil && refusal.Code == 409 && !o.DryRun && w.strikes("a refused write takes place"):
 		defer c.write(Operation{Object: o.Object, Token: o.Token}, 0)
 		return *refusal
 	case refusal != nil:
@@ -215,8 +216,15 @@ func (c *client) change(state State, o Operation) State {
 func (c *client) delete(o Operation, _ int) Answer {
 	w := c.world
 	state, refusal := c.present(o)
-	if refusal != nil && (refusal.Code == 404 || !w.strikes("a precondition of a delete is ignored")) {
+	if refusal != nil && refusal.Code == 409 && !state.Deleting && w.strikes("a delete that is refused takes place") {
+		defer c.delete(Operation{Object: o.Object}, 0)
 		return *refusal
+	}
+	if refusal != nil && (refusal.Code == 404 || o.DryRun || !w.strikes("a precondition of a delete is ignored")) {
+		return *refusal
+	}
+	if o.DryRun && (state.Deleting || !w.strikes("a delete that is tried takes place")) {
+		return done(state)
 	}
 	switch {
 	case state.Finalizers == "" && w.strikes("an acknowledged delete is missing"):

@@ -26,10 +26,12 @@
 //
 //   - every acknowledged write is in the store once, with the answered revision, UID, generation and token, after
 //     everything that anybody had seen when it was sent (K1, K2), and over exactly the revision it named (K3);
-//   - nothing that was refused, or only tried (dry run), is in the store (K2, K8);
+//   - nothing that was refused, or only tried (dry run), is in the store (K2, K8), and, where every request to delete is
+//     recorded, nothing was deleted that none of them asked to (K9);
 //   - every 404, conflict and AlreadyExists had a reason at some moment while the request was under way (S4, K4, K5);
 //   - a UID and a creationTimestamp stay with an object as long as it lives, and generation counts changes of its spec,
-//     and the beginning of its deletion; somebody manages its fields as long as it lives (K6);
+//     and the beginning of its deletion; somebody manages its fields as long as it lives, and nobody who waits with a
+//     finalizer is passed over (K6);
 //   - every read without a resourceVersion shows a state at least as new as anything that was seen before it was sent,
 //     and every read shows what the store had at the revision it claims, pages and selectors included (R1 to R4);
 //   - every connection of every watch told of every change in its scope between its first revision and its last, once,

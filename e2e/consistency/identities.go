@@ -10,6 +10,7 @@ func (c *checker) identities() {
 		for _, i := range c.timeline.byObject[object] {
 			change, before := c.timeline.changes[i], c.timeline.previous[i]
 			if change.Deleted {
+				c.deleted(c.timeline.changes[before], change)
 				continue
 			}
 			switch {
@@ -62,6 +63,15 @@ func (c *checker) arrivals() {
 	}
 }
 
+// deleted checks that an object which somebody waits for is not gone before its deletion began: no API does that, and who
+// deletes keys below it does.
+func (c *checker) deleted(before, after *Change) {
+	if was := before.State; was.Finalizers != "" && !was.Deleting {
+		c.accuse("K6", was.Object, after.Received, fmt.Sprintf("it is gone, and its finalizers (%s) had never been told",
+			was.Finalizers), before, after)
+	}
+}
+
 // changed checks one change of an object that was there, and still is, in the same store.
 func (c *checker) changed(before, after *Change) {
 	was, is := &before.State, &after.State
@@ -109,14 +119,30 @@ func (c *checker) deletedAnew(before, after *Change) {
 	c.accuse("S2", object, after.Received, "its deletion had begun, and was forgotten by the move", before, after)
 }
 
+// statusAnew checks that an object that was made anew got its status, before anybody wrote another.
+func (c *checker) statusAnew(before, after *Change) {
+	object := after.State.Object
+	for i := c.timeline.byRevision[after.Revision]; i != none; i = c.timeline.next(object, i) {
+		now := c.timeline.changes[i]
+		if now.State.StatusToken == before.State.StatusToken {
+			return
+		}
+		if now.Deleted || now.State.StatusToken != "" {
+			break
+		}
+	}
+	c.accuse("S2", object, after.Received, "the move forgot the status that was written last", before, after)
+}
+
 // moved checks a copy of an object in another store.
 func (c *checker) moved(before, after *Change) {
 	want, got := before.State, after.State
 	if got.UID != want.UID && got.OriginalUID == want.UID {
 		// A move through the API: the server gives the UID, the time and the generation; status and managers come later.
 		got.UID, got.CreatedAt, got.Generation = want.UID, want.CreatedAt, want.Generation
-		got.Status, got.StatusToken, got.Owners = want.Status, want.StatusToken, want.Owners
+		got.Status, got.StatusToken = want.Status, want.StatusToken
 		got.Managers = want.Managers
+		c.statusAnew(before, after)
 		c.deletedAnew(before, after)
 		got.Deleting = want.Deleting
 	}

@@ -94,6 +94,21 @@ func (t *timeline) imported(i int) bool {
 	return !t.changes[i].Deleted && t.exists(before) && t.changes[before].Store != t.changes[i].Store
 }
 
+// dooms tells whether a deletion begins with a change, or is done at once. One that had begun before the object was made
+// anew elsewhere begins there once more, and that is no other.
+func (t *timeline) dooms(i int) bool {
+	change, before := t.changes[i], t.previous[i]
+	if !t.exists(before) || t.changes[before].State.Deleting || t.imported(i) || !change.Deleted && !change.State.Deleting {
+		return false
+	}
+	for uid := t.changes[before].State.UID; before != none && t.changes[before].State.UID == uid; before = t.previous[before] {
+		if t.imported(before) && t.changes[t.previous[before]].State.Deleting {
+			return false
+		}
+	}
+	return true
+}
+
 // at is the last change of an object up to a place in the timeline, or none.
 func (t *timeline) at(object Object, place int) int {
 	changes := t.byObject[object]

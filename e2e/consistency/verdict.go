@@ -20,6 +20,7 @@ var Properties = map[string]string{
 	"K6": "the UID is the incarnation's; generation counts changes of the spec; fields have managers",
 	"K7": "the preconditions of a delete hold",
 	"K8": "a dry run writes nothing",
+	"K9": "nothing is deleted that nobody asked to delete",
 	"KV": "one order of the requests on an object explains all answers",
 	"R1": "a read without a resourceVersion shows the newest state",
 	"R2": "a read shows what the store had at its resourceVersion",

@@ -201,6 +201,11 @@ func (w *world) control() {
 		w.commit(object, State{})
 		return
 	}
+	if state.Finalizers == "" && w.strikes("an object that nobody deletes is gone") ||
+		state.Finalizers != "" && w.strikes("an object with a finalizer is gone") {
+		w.commit(object, State{})
+		return
+	}
 	state.Status = fmt.Sprintf("status-%d", w.random.IntN(100))
 	w.commit(object, state)
 }
@@ -220,6 +225,12 @@ func (w *world) move(anew bool) {
 		}
 		if w.strikes("the copy has another UID") {
 			state.UID = "other"
+		}
+		if w.strikes("the copy has other owners") {
+			state.Owners = "other"
+		}
+		if state.StatusToken != "" && w.strikes("the copy has no status") {
+			state.StatusToken = ""
 		}
 		if w.strikes("the copy has no managers") {
 			state.Managers = ""

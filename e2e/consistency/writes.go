@@ -36,6 +36,31 @@ func (c *checker) writes() {
 	}
 }
 
+// deletions checks that each was asked for (K9). Deletes have no token: one that was refused, or only tried, and took place
+// all the same, is found by this.
+func (c *checker) deletions() {
+	asked := map[int]bool{}
+	for _, operation := range c.history.Operations {
+		outcome := operation.Outcome()
+		if operation.Verb != Delete || operation.DryRun || outcome == Refused {
+			continue
+		}
+		first, last := c.bounds.window(operation)
+		if outcome == Unknown {
+			last = len(c.timeline.changes) - 1
+		}
+		for _, place := range c.timeline.within(operation.Object, first, last) {
+			asked[place] = true
+		}
+	}
+	for i, change := range c.timeline.changes {
+		if c.timeline.dooms(i) && !asked[i] {
+			c.accuse("K9", change.State.Object, change.Received, "it was deleted, and nobody had asked for that",
+				c.change(c.timeline.previous[i]), change)
+		}
+	}
+}
+
 // blame reports a violation by the answer to a request.
 func (c *checker) blame(property string, operation *Operation, text string, evidence ...any) {
 	c.accuse(property, operation.Object, operation.Return, text, append([]any{operation}, evidence...)...)
@@ -77,8 +102,10 @@ func (c *checker) acknowledged(operation *Operation, places []int) {
 	if operation.Verb != Delete {
 		return
 	}
-	// The deletion began with this change, unless it had begun before and nothing changed.
-	if before := c.timeline.previous[place]; c.timeline.exists(before) && !c.timeline.changes[before].State.Deleting {
+	// The deletion began with this change, unless it had begun before and nothing changed. Who demands what this change made
+	// came after it.
+	before := c.timeline.previous[place]
+	if c.timeline.exists(before) && !c.timeline.changes[before].State.Deleting && operation.IfRevision != state.Revision {
 		place = before
 	}
 	c.demanded(operation, c.timeline.changes[place])
