@@ -161,19 +161,25 @@ func (r *runner) accountOf(ctx context.Context, s scenario.Scenario, subject *sc
 		return out, err
 	}
 	collect := s.Watchers > 0 // what they take is exact then
-	before, err := r.states(ctx, subject.Arm.Plane, collect)
-	if err != nil {
-		return out, err
+	var before, begun map[string]measure.State
+	var err error
+	if collect {
+		if before, err = r.states(ctx, subject.Arm.Plane, collect); err != nil {
+			return out, err
+		}
 	}
-	row, err := r.cellUntil(ctx, s, subject, r.Profile.Rounds+1, r.Profile.Cell, func(ctx context.Context) error {
+	row, err := r.cellAround(ctx, s, subject, r.Profile.Rounds+1, r.Profile.Cell, func(ctx context.Context) (err error) {
+		begun, err = r.states(ctx, subject.Arm.Plane, false)
+		return err
+	}, func(ctx context.Context) error {
 		after, err := r.states(ctx, subject.Arm.Plane, collect)
 		for name, state := range after {
-			then, found := before[name]
-			if !found {
-				continue
+			if then, found := begun[name]; found {
+				if since, whole := state.Since(then); whole {
+					out.Components[name] = since
+				}
 			}
-			out.Components[name] = state.Since(then)
-			if collect {
+			if then, found := before[name]; found {
 				out.Watchers = append(out.Watchers, report.WatcherCost{
 					Component:  name,
 					Goroutines: float64(state.Goroutines-then.Goroutines) / float64(s.Watchers),

@@ -39,7 +39,7 @@ func Analyse(b *report.Bench) {
 	if b.Rounds < stats.MinRounds {
 		b.Warnings = append(b.Warnings, fmt.Sprintf("%d rounds give no 95 %% interval; %d do.", b.Rounds, stats.MinRounds))
 	}
-	if !b.Stationary {
+	if !b.Stationary && b.WarmUps > 1 { // One alone shows nothing of that.
 		b.Warnings = append(b.Warnings, fmt.Sprintf("After %d warm-up rounds some medians still moved by more than a "+
 			"quarter: the machine was busy, or a server was not yet warm.", b.WarmUps))
 	}
@@ -89,7 +89,7 @@ func value(row report.Row, metric report.Metric, plane string) (float64, bool) {
 	case metric == report.P50:
 		return float64(row.Latency.P50), row.Latency.Count > 0
 	case metric == report.P99:
-		return float64(row.Latency.P99), row.Latency.Count >= minSamplesForP99
+		return float64(row.Latency.P99), row.Latency.Count >= report.MinForP99
 	case metric == Pace:
 		return float64(row.Elapsed) / float64(max(row.Latency.Count, 1)), row.Latency.Count > 0
 	case row.Attempts == 0:
@@ -170,6 +170,7 @@ func summarise(b *report.Bench, s report.Scenario, a report.Arm) report.ArmSumma
 		out.HDR = string(blob)
 	}
 	out.Flags, out.Notes = flags(rows, attempts, b), notes(b, s, a, rows, attempts)
+	out.Flags = append(out.Flags, misjudged(b, s, a, rows)...)
 	if account := b.Account(s.Name, a.Name); account != nil {
 		out.Flags = append(out.Flags, throttling(*account)...)
 	}

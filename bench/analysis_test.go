@@ -172,7 +172,7 @@ func TestWarnings(t *testing.T) {
 		want   string
 	}{
 		"interrupted":    {func(b *report.Bench) { b.Interrupted, b.Profile.Rounds = true, 9 }, "8 of 9 rounds"},
-		"not stationary": {func(b *report.Bench) { b.Stationary = false }, "still moved"},
+		"not stationary": {func(b *report.Bench) { b.Stationary, b.WarmUps = false, 2 }, "still moved"},
 		"few rounds": {func(b *report.Bench) {
 			b.Rounds = 5
 			b.Rows = slices.DeleteFunc(b.Rows, func(r report.Row) bool { return r.Round > 5 })

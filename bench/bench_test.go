@@ -382,12 +382,16 @@ func TestOpenLoopsAreMeasuredInOnePiece(t *testing.T) {
 	o := options(t, fakeapi.New(t))
 	o.Profile.Slices, o.Profile.Cell, o.Profile.WarmUpCell = 8, 200*time.Millisecond, 100*time.Millisecond
 	o.Scenarios = named(t, "delete", "watch-10")
+	lengths := map[string]float64{}
+	for _, s := range o.Scenarios {
+		lengths[s.Name] = s.Length
+	}
 	result, err := bench.Run(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, row := range result.Rows {
-		want := int64(row.Rate * o.Profile.Cell.Seconds())
+		want := int64(row.Rate * o.Profile.Cell.Seconds() * lengths[row.Scenario])
 		if row.Attempts != want || row.WarmUp != want/10 || len(row.Errors) > 0 {
 			t.Errorf("round %d, %s on %s has %d operations, %d of them in the lead, and errors %v; want %d, %d, none", row.Round,
 				row.Scenario, row.Arm, row.Attempts, row.WarmUp, row.Errors, want, want/10)

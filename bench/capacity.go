@@ -11,7 +11,7 @@ import (
 )
 
 // gaugings is how many cells a capacity is the median of. There is one more before them, which warms up.
-const gaugings = 5
+const gaugings = 9
 
 // gauge measures what each arm gets through, for the scenarios that are run at a share of it. The arms take turns, as they
 // do in the rounds. A run that goes on has the capacities of its first part: the rates of all rounds are the same.

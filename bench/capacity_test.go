@@ -26,15 +26,15 @@ func TestSharesOfCapacity(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(gauged) != 12 || slices.ContainsFunc(gauged, func(s string) bool { return strings.Contains(s, "again") }) {
-		t.Errorf("gauged %q, want six cells of each arm that repeats none", gauged)
+	if len(gauged) != 20 || slices.ContainsFunc(gauged, func(s string) bool { return strings.Contains(s, "again") }) {
+		t.Errorf("gauged %q, want ten cells of each arm that repeats none", gauged)
 	}
 	if len(result.Capacities) != 2 {
 		t.Fatalf("%d capacities, want those of two arms", len(result.Capacities))
 	}
 	for _, c := range result.Capacities {
-		if c.Scenario != "get-many-32" || c.PerSecond <= 0 || len(c.Cells) != 5 || !slices.Contains(c.Cells, c.PerSecond) {
-			t.Errorf("capacity %+v is not the median of five cells of get-many-32", c)
+		if c.Scenario != "get-many-32" || c.PerSecond <= 0 || len(c.Cells) != 9 || !slices.Contains(c.Cells, c.PerSecond) {
+			t.Errorf("capacity %+v is not the median of nine cells of get-many-32", c)
 		}
 	}
 	shares := map[string]float64{"get-one": 0, "get-at-25": 0.25, "get-at-75": 0.75}
@@ -45,7 +45,7 @@ func TestSharesOfCapacity(t *testing.T) {
 		}
 	}
 	for _, s := range result.Summaries {
-		told := len(s.Notes) == 1 && strings.Contains(s.Notes[0], "that get-many-32 reaches on this arm")
+		told := len(s.Notes) == 1 && strings.Contains(s.Notes[0], "that get-many-32 had reached on this arm before the first round.")
 		if told != (s.Scenario != "get-one") {
 			t.Errorf("%s on %s: the report says %q", s.Scenario, s.Arm, s.Notes)
 		}

@@ -162,13 +162,15 @@ func (c *cell) abandon(ctx context.Context) error {
 func (r *runner) cell(
 	ctx context.Context, s scenario.Scenario, subject *scenario.Subject, round int, duration time.Duration,
 ) (report.Row, error) {
-	return r.cellUntil(ctx, s, subject, round, duration, func(context.Context) error { return nil })
+	nothing := func(context.Context) error { return nil }
+	return r.cellAround(ctx, s, subject, round, duration, nothing, nothing)
 }
 
-// cellUntil is cell with something that is done when the operations have ended, and all that they need is still there.
-func (r *runner) cellUntil(
+// cellAround is cell with something that is done right before the operations and right after them, when all that they need is
+// there.
+func (r *runner) cellAround(
 	ctx context.Context, s scenario.Scenario, subject *scenario.Subject, round int, duration time.Duration,
-	ended func(context.Context) error,
+	begun, ended func(context.Context) error,
 ) (report.Row, error) {
 	c, err := r.begin(ctx, s, subject, round, duration)
 	if err != nil {
@@ -176,7 +178,10 @@ func (r *runner) cellUntil(
 	}
 	settle()
 	if !c.over(c.length) {
-		if err = c.slice(ctx, c.length, r.Profile.Lead); err == nil {
+		if err = begun(ctx); err == nil {
+			err = c.slice(ctx, c.length, r.Profile.Lead)
+		}
+		if err == nil {
 			err = ended(ctx)
 		}
 		if err != nil {

@@ -14,9 +14,7 @@ import (
 
 // Bounds beyond which a line of the report carries a doubt.
 const (
-	maxErrorShare = 0.001
-	// minSamplesForP99 is how many operations a round needs for a p99 that is not its maximum. With fewer it has none.
-	minSamplesForP99  = 100
+	maxErrorShare     = 0.001
 	maxDrift          = 1.1
 	maxLateness       = time.Millisecond
 	maxGeneratorShare = 0.25
@@ -34,6 +32,9 @@ const (
 
 // flags are the doubts about one arm in one scenario.
 func flags(rows []report.Row, attempts int64, b *report.Bench) []string {
+	if len(rows) == 0 {
+		return nil // the arm has no part in the scenario
+	}
 	var out []string
 	doubt := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 
@@ -55,7 +56,7 @@ func flags(rows []report.Row, attempts int64, b *report.Bench) []string {
 	if share := float64(failed) / float64(max(attempts, 1)); share > maxErrorShare {
 		doubt("%.2g %% of the operations failed; the percentiles are of the others.", 100*share)
 	}
-	if n := stats.Of(counts).Median; n < minSamplesForP99 {
+	if n := stats.Of(counts).Median; n < report.MinForP99 {
 		doubt("About %.0f operations in a round: too few for a p99 in each.", n)
 	}
 	if drift := stats.Of(halves); drift.Bounded && (drift.Lo > maxDrift || drift.Hi < 1/maxDrift) {

@@ -122,6 +122,8 @@ func (v ValueGoal) of(b *report.Bench) (value float64, missing string) {
 	switch {
 	case s == nil || s.Pooled.Count == 0:
 		return 0, fmt.Sprintf("%s was not measured on %s", v.Scenario, v.Arm)
+	case v.Quantity == Milliseconds99 && s.Pooled.Count < report.MinForP99:
+		return 0, fmt.Sprintf("%d operations of %s in all: too few for a p99", s.Pooled.Count, v.Scenario)
 	case v.Quantity == PerSecond && !s.PerSecond.Bounded:
 		return 0, fmt.Sprintf("%d rounds of %s: too few for an interval", s.PerSecond.N, v.Scenario)
 	case v.Quantity == PerSecond:
@@ -212,12 +214,14 @@ func gateNoise(b *report.Bench, h HarnessGoal) report.Outcome {
 	return out
 }
 
-// gateWitness looks at where an independent client measured the same as the benchmark's own.
+// gateWitness looks at where an independent client measured the same as the benchmark's own: the whole interval of the two
+// has to be within the noise floor. Its value is how many times as wide it reaches.
 func gateWitness(b *report.Bench, h HarnessGoal) report.Outcome {
 	var lines bar
 	for _, c := range b.Select(report.Witness, h.Metric) {
 		if c.Ratio.Bounded && c.Floor >= 1 {
-			lines.add(c.Margin, c.Margin <= h.AtMost, fmt.Sprintf("%s, %s / %s: %.3f (%.3f to %.3f), noise floor %.3f", c.Scenario,
+			reach := max(c.Ratio.Hi, 1/c.Ratio.Lo) / c.Floor
+			lines.add(reach, reach <= h.AtMost, fmt.Sprintf("%s, %s / %s: %.3f (%.3f to %.3f), noise floor %.3f", c.Scenario,
 				c.Test, c.Base, c.Ratio.Median, c.Ratio.Lo, c.Ratio.Hi, c.Floor))
 		}
 	}

@@ -210,7 +210,8 @@ func (c *comparison) usage(ctx context.Context) (map[string]measure.Usage, error
 func (c *comparison) notes() []string {
 	notes := []string{
 		"Everything runs on this one machine, load generator included, over loopback: ratios say more than times.",
-		"The controllers are stopped while the benchmark runs: what is measured is the API, not what a controller does with it.",
+		"The controllers are stopped while the benchmark runs, but in the scenarios that are about them: what is measured is the API, " +
+			"not what a controller does with it.",
 		"etcd writes to this machine's disk, with fsync.",
 	}
 	for _, s := range c.sides {

@@ -27,7 +27,7 @@ type State struct {
 	// compared with each other only. 0 where a process does not tell.
 	CPU time.Duration `json:"cpu"`
 	GC  time.Duration `json:"gcCpu"`
-	// LimiterWait is what the process's own clients waited for their own rate limiters.
+	// LimiterWait is what the process's own clients waited for their own rate limiters. The peers' servers do not tell.
 	LimiterWait time.Duration `json:"limiterWait"`
 	// Reviews are the questions to kube-apiserver whether a user may.
 	Reviews int64 `json:"reviews"`
@@ -36,15 +36,18 @@ type State struct {
 	Rejected  int64         `json:"rejected"`
 }
 
-// Since is the state with the counters since an earlier one.
-func (s State) Since(before State) State {
+// Since is the state with the counters since an earlier one; false if the process was restarted in between, and counts anew.
+func (s State) Since(before State) (State, bool) {
+	if s.CPU < before.CPU || s.Reviews < before.Reviews {
+		return State{}, false
+	}
 	s.CPU -= before.CPU
 	s.GC -= before.GC
 	s.LimiterWait -= before.LimiterWait
 	s.Reviews -= before.Reviews
 	s.QueueWait -= before.QueueWait
 	s.Rejected -= before.Rejected
-	return s
+	return s, true
 }
 
 // Endpoint is where a process serves its metrics.

@@ -72,8 +72,12 @@ func TestSince(t *testing.T) {
 	before.HeapBytes, before.Goroutines, before.StorageBytes = 100, 100, 100
 	after.HeapBytes, after.Goroutines, after.StorageBytes = 5, 6, 7
 	want.HeapBytes, want.Goroutines, want.StorageBytes = 5, 6, 7
-	if diff := cmp.Diff(want, after.Since(before)); diff != "" {
+	since, whole := after.Since(before)
+	if diff := cmp.Diff(want, since); diff != "" || !whole {
 		t.Errorf("unexpected state (-want +got):\n%s", diff)
+	}
+	if since, whole := before.Since(after); whole {
+		t.Errorf("a process that counts anew is said to have done %+v", since)
 	}
 }
 

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"time"
 
@@ -22,7 +23,7 @@ type benchUnit struct {
 var benchUnits = []benchUnit{
 	{"p50-ns", "lower", func(r Row) (float64, bool) { return float64(r.Latency.P50), r.Latency.Count > 0 }},
 	{"p90-ns", "lower", func(r Row) (float64, bool) { return float64(r.Latency.P90), r.Latency.Count > 0 }},
-	{"p99-ns", "lower", func(r Row) (float64, bool) { return float64(r.Latency.P99), r.Latency.Count > 0 }},
+	{"p99-ns", "lower", func(r Row) (float64, bool) { return float64(r.Latency.P99), r.Latency.Count >= MinForP99 }},
 	{"mean-ns", "lower", func(r Row) (float64, bool) { return r.Latency.Mean, r.Latency.Count > 0 }},
 	{"server-cpu-ns/op", "lower", func(r Row) (float64, bool) {
 		var cpu time.Duration
@@ -85,7 +86,7 @@ func WriteBenchText(w io.Writer, run Run) error {
 func benchConfig(run Run) []benchfmt.Config {
 	var config []benchfmt.Config
 	for _, entry := range []struct{ key, value string }{
-		{"run", run.Card.ID}, {"goos", strings.ToLower(run.Card.Machine.OS)}, {"goarch", run.Card.Machine.Arch},
+		{"run", run.Card.ID}, {"goos", runtime.GOOS}, {"goarch", run.Card.Machine.Arch},
 		{"cpu", run.Card.Machine.CPU}, {"kubernetes", run.Card.Versions["Kubernetes"]}, {"profile", run.Bench.Profile.Name},
 		{"seed", fmt.Sprint(run.Bench.Seed)}, {"revision", run.Card.Revision},
 	} {

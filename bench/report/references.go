@@ -73,7 +73,11 @@ func (c referenceCell) Text() string {
 	}
 	text := millis(c.P50.Median)
 	if c.Ratio.N > 0 {
-		text += " (" + ratio(c.Ratio.Median) + " ×)"
+		text += " (" + ratio(c.Ratio.Median) + " ×"
+		if c.Ratio.Bounded {
+			text += ", " + interval(c.Ratio)
+		}
+		text += ")"
 	}
 	return text
 }

@@ -187,6 +187,9 @@ type Row struct {
 	Wire *measure.Traffic `json:"wire,omitempty"`
 }
 
+// MinForP99 is how many operations there have to be for a p99 that is not their maximum. Where there are fewer, there is none.
+const MinForP99 = 100
+
 // Latency has the percentiles of a distribution. With no operations all are 0.
 type Latency struct {
 	Count int64   `json:"count"`
@@ -214,8 +217,8 @@ type Account struct {
 	// Attempts counts all operations of the cell, Elapsed is its length without the lead.
 	Attempts int64         `json:"attempts"`
 	Elapsed  time.Duration `json:"elapsed"`
-	// Components are what each process did, from before the cell was prepared until its operations had ended: its counters
-	// are those of that time, its heap and goroutines those at the end.
+	// Components are what each process did from when the cell was prepared until its operations had ended: its counters are
+	// those of that time, its heap and goroutines those at the end. A process that was restarted meanwhile is not among them.
 	Components map[string]measure.State `json:"components"`
 	// Watchers are what each watcher of the scenario took in each process, by how much they had grown at the end; empty where
 	// there are few.

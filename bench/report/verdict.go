@@ -103,23 +103,44 @@ func headline(b *Bench, test, base string) Headline {
 		h.CPU = "Processor time of all server processes for one operation: " + sentence(cpu, test, base, "takes", words(CPU))
 	}
 	h.Flips = append(nearest(h.Groups), unseen(h.Groups)...)
-	h.Flips = append(h.Flips, "Outside this run, and able to turn a line around: larger objects (encoding grows with the "+
-		"size, the hop does not), protobuf clients, many clients at once, a network between the servers, a call without "+
-		"the aggregator.")
+	h.Flips = append(h.Flips, "Outside this run, and able to turn a line around: "+strings.Join(outside(b), ", ")+".")
 	return h
+}
+
+// outside is what a run could have measured and has not, and what none can on one machine.
+func outside(b *Bench) []string {
+	var out []string
+	if len(b.payloads()) == 1 {
+		out = append(out, "larger objects")
+	}
+	named := func(part string) bool {
+		return slices.ContainsFunc(b.Arms, func(a Arm) bool { return strings.Contains(a.Name, part) })
+	}
+	if !named("protobuf") {
+		out = append(out, "protobuf clients")
+	}
+	if !slices.ContainsFunc(b.Scenarios, func(s Scenario) bool { return s.Capacity != "" }) {
+		out = append(out, "many clients at once")
+	}
+	if !named("direct") {
+		out = append(out, "a call without the aggregator")
+	}
+	return append(out, "a network between the servers", "other types")
 }
 
 func group(b *Bench, metric Metric, test, base string) []VerdictGroup {
 	titles := map[string]string{}
 	for _, s := range b.Scenarios {
-		titles[s.Name] = s.Title
+		if s.Capacity == "" { // Otherwise the arms do not the same work, see the lines below the table of operations.
+			titles[s.Name] = s.Title
+		}
 	}
 	var out []VerdictGroup
 	for _, verdict := range order {
 		g := VerdictGroup{Verdict: verdict}
 		for _, c := range b.pair(test, base, metric) {
-			if c.Verdict == verdict {
-				g.Operations = append(g.Operations, VerdictOperation{Title: titles[c.Scenario], Comparison: c})
+			if title, counts := titles[c.Scenario]; counts && c.Verdict == verdict {
+				g.Operations = append(g.Operations, VerdictOperation{Title: title, Comparison: c})
 			}
 		}
 		if len(g.Operations) > 0 {
@@ -228,8 +249,9 @@ func threats(run Run) []string {
 	out := append(missedBars(b),
 		"Servers, etcd and load generator share one machine and its disk: absolute times are this machine's, and only "+
 			"ratios within a round are compared. There is no network between the parts.",
-		"Most operations are sent one at a time. That is latency without queues; it says nothing of capacity.",
-		fmt.Sprintf("%s as sent, one resource, %d rounds of short cells: a first answer.", b.sizes(), b.Rounds),
+		"Most operations are sent one at a time: that is latency without queues. What queues add is in those whose title says how "+
+			"many are under way, or at which rate.",
+		fmt.Sprintf("%s as sent, one type, %d rounds of short cells.", b.sizes(), b.Rounds),
 		"Each interval is at 95 % by itself. Claims are corrected for their number (Holm), so that at most one family in "+
 			"twenty has a false one; the noise floor itself is an estimate.",
 		"CPU time of servers includes what they do in the background while they are measured, and not what they put off until "+
@@ -270,6 +292,15 @@ func planeThreat(b *Bench) string {
 
 // sizes are those of the objects, in words.
 func (b *Bench) sizes() string {
+	all := b.payloads()
+	if len(all) == 1 {
+		return fmt.Sprintf("One object size, %d bytes", all[0])
+	}
+	return fmt.Sprintf("Object sizes of %s bytes", strings.Trim(fmt.Sprint(all), "[]"))
+}
+
+// payloads are the sizes of the objects, in bytes.
+func (b *Bench) payloads() []int {
 	var all []int
 	for _, a := range b.Arms {
 		all = append(all, a.PayloadBytes)
@@ -280,9 +311,5 @@ func (b *Bench) sizes() string {
 		}
 	}
 	slices.Sort(all)
-	all = slices.Compact(all)
-	if len(all) == 1 {
-		return fmt.Sprintf("One object size, %d bytes", all[0])
-	}
-	return fmt.Sprintf("Object sizes of %s bytes", strings.Trim(fmt.Sprint(all), "[]"))
+	return slices.Compact(all)
 }

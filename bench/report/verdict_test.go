@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/duet-api/duet/bench/stats"
 )
 
@@ -97,6 +99,21 @@ func TestWhatWouldFlip(t *testing.T) {
 				t.Errorf("%q is in:\n%s", test.not, got)
 			}
 		})
+	}
+}
+
+// What a run has measured is not outside it.
+func TestOutside(t *testing.T) {
+	b := &Bench{Arms: []Arm{{Name: "crd", PayloadBytes: 2000}}, Scenarios: []Scenario{{Name: "get"}}}
+	want := []string{"larger objects", "protobuf clients", "many clients at once", "a call without the aggregator",
+		"a network between the servers", "other types"}
+	if diff := cmp.Diff(want, outside(b)); diff != "" {
+		t.Errorf("outside a small run (-want +got):\n%s", diff)
+	}
+	b.Arms = append(b.Arms, Arm{Name: "aggregated-protobuf", PayloadBytes: 2000}, Arm{Name: "aggregated-direct", PayloadBytes: 2000})
+	b.Scenarios = append(b.Scenarios, Scenario{Name: "get-16k", PayloadBytes: 16000}, Scenario{Name: "get-at-50", Capacity: "get"})
+	if diff := cmp.Diff(want[4:], outside(b)); diff != "" {
+		t.Errorf("outside a large run (-want +got):\n%s", diff)
 	}
 }
 

@@ -462,7 +462,7 @@ func TestProfilesKeepTheirTime(t *testing.T) {
 	}{
 		"smoke": {4, 35 * time.Second, []string{"get-one", "list-500", "create", "watch"}},
 		"quick": {4, 3 * time.Minute, []string{"get-one", "get-many", "list-500", "create", "update", "watch"}},
-		"standard": {6, 22 * time.Minute, []string{
+		"standard": {5, 22 * time.Minute, []string{
 			"get-one", "get-many", "get-cached", "get-many-8", "get-rate", "get-16k", "get-old-version",
 			"list-500", "list-cached", "list-pages", "list-label", "list-metadata", "list-table", "list-busy", "list-16k",
 			"list-old-version",
@@ -470,7 +470,7 @@ func TestProfilesKeepTheirTime(t *testing.T) {
 			"watch", "watch-10", "watch-resume", "get-of-10k", "page-of-10k", "create-beside-10k",
 			"controller",
 		}},
-		"full": {5, 117 * time.Minute, namesOf(scenario.All())},
+		"full": {5, 118 * time.Minute, namesOf(scenario.All())},
 	}
 	for _, p := range scenario.Profiles() {
 		test := tests[p.Name]

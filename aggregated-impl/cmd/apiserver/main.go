@@ -12,6 +12,7 @@ import (
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/component-base/cli"
 	cliflag "k8s.io/component-base/cli/flag"
+	_ "k8s.io/component-base/metrics/prometheus/clientgo" // what its clients send, and wait for their rate limiters
 	"k8s.io/component-base/term"
 
 	"github.com/duet-api/duet/aggregated-impl/apiserver"
