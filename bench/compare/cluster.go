@@ -27,6 +27,7 @@ var notOnCluster = []report.Absence{
 	{What: "processor time and memory of the servers", Why: "needs their processes; the load generator's own are measured"},
 	{What: "traces of single requests", Why: "needs servers that are started with tracing"},
 	{What: "installation, restarts and cold starts", Why: "needs control of processes"},
+	{What: "the work of the controller", Why: "needs to start and stop it"},
 }
 
 // RunOnCluster measures what a cluster serves that somebody else runs, and returns the run and the directory it was written

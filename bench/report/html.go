@@ -220,7 +220,11 @@ func facts(run Run) []fact {
 	say("Command", card.Command)
 	say("Started", card.Started.Format(time.RFC1123Z))
 	if card.Finished.After(card.Started) {
-		say("Took", card.Finished.Sub(card.Started).Round(time.Second).String())
+		took := card.Finished.Sub(card.Started).Round(time.Second).String()
+		if run.Bench != nil && len(run.Bench.Resumptions) > 0 {
+			took += ", with what passed before it was resumed"
+		}
+		say("Took", took)
 	}
 	m := card.Machine
 	say("Machine", fmt.Sprintf("%s, %s of memory, %s", count(m.Cores, "core", "cores"), bytesText(m.MemoryBytes), m.Arch))
