@@ -115,8 +115,8 @@ func gateValue(b *report.Bench, v ValueGoal) report.Outcome {
 
 // of is the value, or what is missing for it.
 func (v ValueGoal) of(b *report.Bench) (value float64, missing string) {
-	if v.Quantity == Reviews {
-		return reviews(b, v.Scenario, v.Arm)
+	if count, ok := counted[v.Quantity]; ok {
+		return perRequest(b, v, count)
 	}
 	s := b.Summary(v.Scenario, v.Arm)
 	switch {

@@ -1,6 +1,7 @@
 package bench_test
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"testing"
@@ -152,7 +153,7 @@ func TestDefaultGoalsAreAboutWhatThereIs(t *testing.T) {
 		case goal.Value != nil:
 			about(goal.Name, goal.Value.Scenario, goal.Value.Arm)
 		case goal.Growth != nil:
-			about(goal.Name, "get-one", goal.Growth.Test, goal.Growth.Base)
+			about(goal.Name, "get-one", goal.Growth.Test, cmp.Or(goal.Growth.Base, goal.Growth.Test))
 		}
 	}
 }
@@ -165,7 +166,7 @@ func TestGateOnServers(t *testing.T) {
 	}
 	account := func(reviews int64) report.Account {
 		return report.Account{Scenario: "get-one", Arm: "aggregated", Attempts: 100, Components: map[string]measure.State{
-			"aggregated/duet-apiserver": {Reviews: reviews},
+			"aggregated/duet-apiserver": {Reviews: reviews}, "aggregated/etcd": {StorageWrites: 105},
 		}}
 	}
 	growth := func(q bench.Quantity, atMost float64) bench.Goal {
@@ -180,8 +181,12 @@ func TestGateOnServers(t *testing.T) {
 		detail string
 	}{
 		// The smaller population says something else, and is only a part of what there is.
-		"heap below its bound":     {growth(bench.Heap, 0.5), report.Met, "1000 objects of 2048 bytes: 40 and 100 bytes"},
-		"heap above its bound":     {growth(bench.Heap, 0.3), report.Missed, "40 and 100"},
+		"heap below its bound": {growth(bench.Heap, 0.5), report.Met, "1000 objects of 2048 bytes: 40 and 100 bytes"},
+		"heap above its bound": {growth(bench.Heap, 0.3), report.Missed, "40 and 100"},
+		"bytes": {bench.Goal{Growth: &bench.GrowthGoal{Quantity: bench.Heap, Test: "aggregated", AtMost: 41}}, report.Met,
+			"1000 objects of 2048 bytes, in bytes"},
+		"few writes":               {value(bench.StorageWrites, 1.1, 0), report.Met, "storageWritesPerRequest of get-one"},
+		"reads that nobody counts": {value(bench.StorageReads, 1.1, 0), report.NotMeasured, "etcd did not say"},
 		"storage":                  {growth(bench.Storage, 0.9), report.Met, "9 and 10"},
 		"few reviews":              {value(bench.Reviews, 0.05, 0), report.Met, "reviewsPerRequest of get-one"},
 		"too many reviews":         {value(bench.Reviews, 0.01, 0), report.Missed, ""},

@@ -58,21 +58,24 @@ type ValueGoal struct {
 type Quantity string
 
 // The quantities of a ValueGoal: percentiles of all rounds together, in milliseconds; the lower end of the interval of
-// the operations per second; the questions to kube-apiserver, for each request, whether its user may.
+// the operations per second; and, for each request, the questions to kube-apiserver whether its user may, and what is read
+// from and written to the database of etcd, by anybody.
 const (
 	Milliseconds50 Quantity = "p50"
 	Milliseconds95 Quantity = "p95"
 	Milliseconds99 Quantity = "p99"
 	PerSecond      Quantity = "perSecond"
 	Reviews        Quantity = "reviewsPerRequest"
+	StorageReads   Quantity = "storageReadsPerRequest"
+	StorageWrites  Quantity = "storageWritesPerRequest"
 )
 
-// GrowthGoal bounds the ratio of what the servers of two arms grew by for each object of the largest population that both
-// had.
+// GrowthGoal bounds what the servers of an arm grew by for each object of the largest population, in bytes, or, with a base,
+// its ratio to that of another arm, of the largest population that both had.
 type GrowthGoal struct {
 	Quantity Quantity `json:"quantity"`
 	Test     string   `json:"test"`
-	Base     string   `json:"base"`
+	Base     string   `json:"base,omitempty"`
 	AtMost   float64  `json:"atMost"`
 }
 
@@ -102,8 +105,8 @@ const (
 	Lateness HarnessCheck = "latenessMilliseconds"
 	// GeneratorShare: the load generator takes at most this share of the processors.
 	GeneratorShare HarnessCheck = "generatorShare"
-	// Witness: where an independent client measured the same, its ratio to the benchmark's own clears the noise floor by
-	// at most this factor; 1 is agreement within the noise.
+	// Witness: where an independent client measured the same, the interval of its ratio to the benchmark's own reaches at most
+	// so many times as far as the noise floor; 1 is agreement within the noise.
 	Witness HarnessCheck = "witness"
 )
 
@@ -168,7 +171,7 @@ func (r RatioGoal) validate() error {
 }
 
 func (v ValueGoal) validate() error {
-	known := []Quantity{Milliseconds50, Milliseconds95, Milliseconds99, PerSecond, Reviews}
+	known := []Quantity{Milliseconds50, Milliseconds95, Milliseconds99, PerSecond, Reviews, StorageReads, StorageWrites}
 	if v.Scenario == "" || v.Arm == "" || !slices.Contains(known, v.Quantity) || (v.AtMost > 0) == (v.AtLeast > 0) {
 		return fmt.Errorf("a value needs scenario, arm, a quantity of %q, and either atMost or atLeast above 0", known)
 	}
@@ -176,8 +179,8 @@ func (v ValueGoal) validate() error {
 }
 
 func (g GrowthGoal) validate() error {
-	if g.Test == "" || g.Base == "" || g.Quantity != Heap && g.Quantity != Storage || g.AtMost <= 0 {
-		return errors.New("a growth needs test, base, a quantity (heap, storage) and atMost above 0")
+	if g.Test == "" || g.Quantity != Heap && g.Quantity != Storage || g.AtMost <= 0 {
+		return errors.New("a growth needs test, a quantity (heap, storage) and atMost above 0; with a base it is a ratio")
 	}
 	return nil
 }

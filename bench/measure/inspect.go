@@ -31,6 +31,9 @@ type State struct {
 	LimiterWait time.Duration `json:"limiterWait"`
 	// Reviews are the questions to kube-apiserver whether a user may.
 	Reviews int64 `json:"reviews"`
+	// StorageReads and StorageWrites are the ranges that were read from the database of an etcd, and the keys that were put.
+	StorageReads  int64 `json:"storageReads,omitempty"`
+	StorageWrites int64 `json:"storageWrites,omitempty"`
 	// QueueWait is what requests waited for a seat of priority and fairness, Rejected how many were sent away.
 	QueueWait time.Duration `json:"queueWait"`
 	Rejected  int64         `json:"rejected"`
@@ -45,6 +48,8 @@ func (s State) Since(before State) (State, bool) {
 	s.GC -= before.GC
 	s.LimiterWait -= before.LimiterWait
 	s.Reviews -= before.Reviews
+	s.StorageReads -= before.StorageReads
+	s.StorageWrites -= before.StorageWrites
 	s.QueueWait -= before.QueueWait
 	s.Rejected -= before.Rejected
 	return s, true
@@ -145,10 +150,12 @@ func ReadState(text io.Reader) (State, error) {
 		// What is done while the processors are idle anyway is not taken from the program.
 		GC: seconds("go_cpu_classes_gc_total_cpu_seconds_total") -
 			seconds("go_cpu_classes_gc_mark_idle_cpu_seconds_total"),
-		LimiterWait: seconds("rest_client_rate_limiter_duration_seconds"),
-		Reviews:     int64(sum("apiserver_delegated_authz_request_total")),
-		QueueWait:   seconds("apiserver_flowcontrol_request_wait_duration_seconds"),
-		Rejected:    int64(sum("apiserver_flowcontrol_rejected_requests_total")),
+		LimiterWait:   seconds("rest_client_rate_limiter_duration_seconds"),
+		Reviews:       int64(sum("apiserver_delegated_authz_request_total")),
+		StorageReads:  int64(sum("etcd_mvcc_range_total")),
+		StorageWrites: int64(sum("etcd_mvcc_put_total")),
+		QueueWait:     seconds("apiserver_flowcontrol_request_wait_duration_seconds"),
+		Rejected:      int64(sum("apiserver_flowcontrol_rejected_requests_total")),
 	}, nil
 }
 

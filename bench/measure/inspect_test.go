@@ -44,11 +44,15 @@ apiserver_flowcontrol_request_wait_duration_seconds_count{execute="true"} 7
 apiserver_flowcontrol_rejected_requests_total{reason="queue-full"} 3
 # TYPE etcd_mvcc_db_total_size_in_use_in_bytes gauge
 etcd_mvcc_db_total_size_in_use_in_bytes 4096
+# TYPE etcd_mvcc_range_total counter
+etcd_mvcc_range_total 17
+# TYPE etcd_mvcc_put_total counter
+etcd_mvcc_put_total 11
 `
 
 var exposedState = State{
 	HeapBytes: 25_000_000, Goroutines: 312, StorageBytes: 4096, CPU: 7500 * time.Millisecond, GC: 500 * time.Millisecond,
-	LimiterWait: 750 * time.Millisecond, Reviews: 42, QueueWait: 1500 * time.Millisecond, Rejected: 3,
+	LimiterWait: 750 * time.Millisecond, Reviews: 42, StorageReads: 17, StorageWrites: 11, QueueWait: 1500 * time.Millisecond, Rejected: 3,
 }
 
 func TestReadState(t *testing.T) {
@@ -69,6 +73,8 @@ func TestSince(t *testing.T) {
 		return State{GC: gc, LimiterWait: limiter, Reviews: reviews, QueueWait: queue, Rejected: rejected}
 	}
 	before, after, want := counters(10, 10, 10, 10, 10), counters(11, 12, 13, 14, 15), counters(1, 2, 3, 4, 5)
+	before.StorageReads, after.StorageReads, want.StorageReads = 10, 16, 6
+	before.StorageWrites, after.StorageWrites, want.StorageWrites = 10, 17, 7
 	before.HeapBytes, before.Goroutines, before.StorageBytes = 100, 100, 100
 	after.HeapBytes, after.Goroutines, after.StorageBytes = 5, 6, 7
 	want.HeapBytes, want.Goroutines, want.StorageBytes = 5, 6, 7
