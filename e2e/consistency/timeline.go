@@ -88,10 +88,21 @@ func (t *timeline) objects() []Object {
 // exists tells whether an object is there after a change of it.
 func (t *timeline) exists(i int) bool { return i != none && !t.changes[i].Deleted }
 
-// imported tells whether a change is a copy of the object into another store.
+// imported tells whether a change is a copy of the object into another store, or that copy once more: who is interrupted
+// while copying begins again. No server writes what is there already.
 func (t *timeline) imported(i int) bool {
-	before := t.previous[i]
-	return !t.changes[i].Deleted && t.exists(before) && t.changes[before].Store != t.changes[i].Store
+	for !t.changes[i].Deleted && t.exists(t.previous[i]) {
+		before := t.previous[i]
+		if t.changes[before].Store != t.changes[i].Store {
+			return true
+		}
+		was, is := t.changes[before].State, t.changes[i].State
+		if was.Revision = is.Revision; was != is {
+			return false
+		}
+		i = before
+	}
+	return false
 }
 
 // dooms tells whether a deletion begins with a change, or is done at once. One that had begun before the object was made

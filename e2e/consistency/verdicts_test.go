@@ -213,6 +213,17 @@ func TestVerdicts(t *testing.T) {
 			want: []string{"R1", "R1"},
 		},
 		{
+			name: "the original after the copy was made twice",
+			history: History{
+				Changes: []Change{
+					baseline(),
+					{Store: "new", Revision: 100, Received: time.Second, State: there(100)},
+					{Store: "new", Revision: 101, Received: 2 * time.Second, State: there(101)},
+				},
+				Operations: []*Operation{get(2, 3, done(there(101))), get(4, 5, found())},
+			},
+		},
+		{
 			name: "an update that meets the copy, while others are served the original",
 			history: History{
 				Changes: []Change{
