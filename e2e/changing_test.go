@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/metadata"
 
 	crdimpl "github.com/duet-api/duet/crd-impl"
+	"github.com/duet-api/duet/e2e/wire"
 	"github.com/duet-api/duet/shared/install"
 )
 
@@ -84,14 +85,18 @@ var _ = Describe("Changing the form", Ordered, Label("install"), func() {
 	It("keeps a parked definition from being deleted", func(ctx context.Context) {
 		_, err := s.Installer.Uninstall(ctx, false)
 		Expect(err).NotTo(HaveOccurred())
-		answer, err := s.client.Send(ctx, "DELETE",
-			"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/"+install.Resource.GroupResource().String(), nil)
+		definitions, name := "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", install.Resource.GroupResource().String()
+		answer, err := s.client.Send(ctx, "DELETE", definitions+"/"+name, nil)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(answer.Code).To(Equal(422))
+		answer, err = s.client.Send(ctx, "DELETE", definitions, nil, wire.Query("fieldSelector", "metadata.name="+name))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(answer.Code).To(Equal(422), "as one of a collection")
 		Expect(s.Installer.Install(ctx, install.CRD, "")).To(Succeed())
 	})
 
 	switchSpecs(s, func() string { return namespace })
+	openedSpecs(s, func() string { return namespace })
 
 	It("leaves nothing when the data is to go too", func(ctx context.Context) {
 		result, err := s.Installer.Uninstall(ctx, true)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -25,10 +26,7 @@ const serverName = "duet-apiserver"
 // switchSpecs are what a switch does besides losing nothing, which package e2e/switching looks at under load: what it
 // refuses, where it stands, and the way back. They begin and end with the crd form.
 func switchSpecs(s *site, namespace func() string) {
-	run := func(ctx context.Context, options switching.Options) (*switching.Result, error) {
-		return switching.New(s.Installer, func(format string, args ...any) { GinkgoWriter.Printf(format+"\n", args...) }).
-			Run(ctx, options)
-	}
+	run := s.switching
 	serving := func(ctx context.Context) string {
 		GinkgoHelper()
 		status, err := s.Installer.Status(ctx)
@@ -151,6 +149,21 @@ func switchSpecs(s *site, namespace func() string) {
 		Eventually(s.documentedPaths).WithContext(ctx).Should(ContainElement(own))
 	})
 
+	It("is refused while another duet is at work, and changes nothing then", func(ctx context.Context) {
+		release, err := s.Installer.Lock()
+		Expect(err).NotTo(HaveOccurred())
+		defer release()
+		before := s.lives(ctx)
+		_, err = run(ctx, switching.Options{To: install.CRD})
+		refused := (*switching.RefusedError)(nil)
+		Expect(errors.As(err, &refused)).To(BeTrue(), "it is an error like any other: %v", err)
+		Expect(s.Installer.Install(ctx, install.Aggregated, "")).To(MatchError(ContainSubstring("another duet")))
+		result, err := run(ctx, switching.Options{To: install.CRD, DryRun: true})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(result.DryRun).To(BeTrue())
+		Expect(s.lives(ctx)).To(Equal(before))
+	})
+
 	It("goes back with what was stored as protobuf", func(ctx context.Context) {
 		Expect(s.storeAs(ctx, "application/vnd.kubernetes.protobuf")).To(Succeed())
 		s.create(ctx, namespace(), "encoded")
@@ -167,6 +180,77 @@ func switchSpecs(s *site, namespace func() string) {
 		Expect(s.stored(ctx, key)).To(HavePrefix("{"))
 		Expect(serving(ctx)).To(Equal(install.CRD))
 		s.remove(ctx, namespace(), "encoded")
+	})
+}
+
+// switching runs a switch.
+func (s *site) switching(ctx context.Context, options switching.Options) (*switching.Result, error) {
+	return switching.New(s.Installer, func(format string, args ...any) { GinkgoWriter.Printf(format+"\n", args...) }).
+		Run(ctx, options)
+}
+
+// openedSpecs are about a switch that copies, and is interrupted when writes have just been let in again. They begin and end
+// with the crd form.
+func openedSpecs(s *site, namespace func() string) {
+	// interrupted runs a switch until it stops the old form's processes.
+	interrupted := func(ctx context.Context, options switching.Options) {
+		GinkgoHelper()
+		ctx, interrupt := context.WithCancel(ctx)
+		defer interrupt()
+		parking := false
+		tell := s.Installer.Progress
+		defer func() { s.Installer.Progress = tell }()
+		s.Installer.Progress = func(format string, args ...any) {
+			if parking && strings.HasPrefix(format, "stopping") {
+				interrupt()
+			}
+		}
+		_, err := switching.New(s.Installer, func(format string, args ...any) {
+			line := fmt.Sprintf(format, args...)
+			GinkgoWriter.Println(line)
+			parking = parking || line == string(switching.Park)
+		}).Run(ctx, options)
+		Expect(err).To(HaveOccurred(), "it was not interrupted")
+	}
+
+	It("keeps what is written when a switch that copies is interrupted, and is taken back", func(ctx context.Context) {
+		was, err := s.instance(ctx, namespace(), "db")
+		Expect(err).NotTo(HaveOccurred())
+		there := switching.Options{To: install.Aggregated, Strategy: switching.Dedicated}
+		for _, way := range []struct {
+			options  switching.Options
+			to, name string
+		}{{there, install.Aggregated, "written-there"}, {switching.Options{Rollback: true}, install.CRD, "written-back"}} {
+			interrupted(ctx, way.options)
+			Eventually(func(ctx context.Context) (string, error) {
+				answer, err := s.client.Send(ctx, "POST", fixture.Path(fixture.V1, namespace()), fixture.Instance(way.name))
+				if err != nil {
+					return "", err
+				}
+				return answer.Verdict(), nil
+			}).WithContext(ctx).Should(Equal("201"), "writes are not let in again")
+			status, err := s.Installer.Status(ctx)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(status.Form).To(Equal(way.to))
+			Expect(status.Switch.Phase).To(Equal(install.Switching))
+
+			result, err := s.switching(ctx, way.options)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(result.Finished).To(BeTrue())
+			_, err = s.instance(ctx, namespace(), way.name)
+			Expect(err).NotTo(HaveOccurred(), "an acknowledged write is lost")
+			now, err := s.instance(ctx, namespace(), "db")
+			Expect(err).NotTo(HaveOccurred())
+			Expect(now.UID).To(Equal(was.UID))
+		}
+		_, err = s.instance(ctx, namespace(), "written-there")
+		Expect(err).NotTo(HaveOccurred())
+
+		result, err := s.switching(ctx, switching.Options{Rollback: true})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(result.To).To(Equal(install.CRD), "what was taken back is done again")
+		s.remove(ctx, namespace(), "written-there")
+		s.remove(ctx, namespace(), "written-back")
 	})
 }
 

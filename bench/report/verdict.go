@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -107,6 +108,9 @@ func headline(b *Bench, test, base string) Headline {
 	return h
 }
 
+// manyAtATime matches how a load.Closed with several workers describes itself.
+var manyAtATime = regexp.MustCompile(`([2-9]|\d\d) at a time$`)
+
 // outside is what a run could have measured and has not, and what none can on one machine.
 func outside(b *Bench) []string {
 	var out []string
@@ -119,7 +123,7 @@ func outside(b *Bench) []string {
 	if !named("protobuf") {
 		out = append(out, "protobuf clients")
 	}
-	if !slices.ContainsFunc(b.Scenarios, func(s Scenario) bool { return s.Capacity != "" }) {
+	if !slices.ContainsFunc(b.Scenarios, func(s Scenario) bool { return s.Capacity != "" || manyAtATime.MatchString(s.Loop) }) {
 		out = append(out, "many clients at once")
 	}
 	if !named("direct") {

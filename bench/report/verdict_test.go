@@ -104,14 +104,14 @@ func TestWhatWouldFlip(t *testing.T) {
 
 // What a run has measured is not outside it.
 func TestOutside(t *testing.T) {
-	b := &Bench{Arms: []Arm{{Name: "crd", PayloadBytes: 2000}}, Scenarios: []Scenario{{Name: "get"}}}
+	b := &Bench{Arms: []Arm{{Name: "crd", PayloadBytes: 2000}}, Scenarios: []Scenario{{Name: "get", Loop: "closed loop, 1 at a time"}}}
 	want := []string{"larger objects", "protobuf clients", "many clients at once", "a call without the aggregator",
 		"a network between the servers", "other types"}
 	if diff := cmp.Diff(want, outside(b)); diff != "" {
 		t.Errorf("outside a small run (-want +got):\n%s", diff)
 	}
 	b.Arms = append(b.Arms, Arm{Name: "aggregated-protobuf", PayloadBytes: 2000}, Arm{Name: "aggregated-direct", PayloadBytes: 2000})
-	b.Scenarios = append(b.Scenarios, Scenario{Name: "get-16k", PayloadBytes: 16000}, Scenario{Name: "get-at-50", Capacity: "get"})
+	b.Scenarios = append(b.Scenarios, Scenario{Name: "get-16k", PayloadBytes: 16000}, Scenario{Name: "get-many-8", Loop: "closed loop, 8 at a time"})
 	if diff := cmp.Diff(want[4:], outside(b)); diff != "" {
 		t.Errorf("outside a large run (-want +got):\n%s", diff)
 	}

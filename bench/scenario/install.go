@@ -21,7 +21,7 @@ var (
 		Title: "Installed, until the first LIST is answered",
 		Why: "All parts of a form, from nothing: access rules, processes, and what makes the API appear. Conditions such as " +
 			"Established come earlier, and promise less.",
-		Level: Full, Loop: load.Times{Count: 1}, Population: None, Needs: arm.Own, Takes: 6 * time.Second,
+		Level: Full, Loop: load.Times{Count: 1}, Population: None, Needs: arm.Own, Takes: 10 * time.Second,
 		Start: startInstall(func(ctx context.Context, s *Subject) error {
 			var answer bytes.Buffer
 			_, err := s.Client.List(ctx, s.Arm.Scratch(), &answer)
@@ -33,7 +33,7 @@ var (
 		Title: "Installed, until the first create is answered",
 		Why: "kube-apiserver holds up creates of a new CustomResourceDefinition for two seconds, until all of its servers " +
 			"know it.",
-		Level: Full, Loop: load.Times{Count: 1}, Population: None, Needs: arm.Own, Takes: 7 * time.Second,
+		Level: Full, Loop: load.Times{Count: 1}, Population: None, Needs: arm.Own, Takes: 10 * time.Second,
 		Start: startInstall(func(ctx context.Context, s *Subject) error { return s.make(ctx, s.fresh("first", 1)) }),
 	}
 	coldStart = Scenario{
@@ -41,14 +41,14 @@ var (
 		Title: "Server started, until a LIST is answered",
 		Why: "The process that serves the resource: the aggregated server alone, or kube-apiserver with all that it " +
 			"serves. Both read the objects into their watch cache.",
-		Level: Full, Loop: load.Times{Count: 1}, Population: None, Needs: arm.Own, Takes: 5 * time.Second,
+		Level: Full, Loop: load.Times{Count: 1}, Population: None, Needs: arm.Own, Takes: 7 * time.Second,
 		Start: startCold,
 	}
 	coldStart10K = Scenario{
 		Name:  "cold-start-10k",
 		Title: "Server started, until 500 of 10,000 objects are listed",
 		Why:   "The same with objects to read.",
-		Level: Full, Loop: load.Times{Count: 1}, Population: TenThousand, Needs: arm.Own, Takes: 6 * time.Second,
+		Level: Full, Loop: load.Times{Count: 1}, Population: TenThousand, Needs: arm.Own, Takes: 8 * time.Second,
 		Start: startCold,
 	}
 )

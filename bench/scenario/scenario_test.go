@@ -470,7 +470,7 @@ func TestProfilesKeepTheirTime(t *testing.T) {
 			"watch", "watch-10", "watch-resume", "get-of-10k", "page-of-10k", "create-beside-10k",
 			"controller",
 		}},
-		"full": {5, 118 * time.Minute, namesOf(scenario.All())},
+		"full": {4, 118 * time.Minute, namesOf(scenario.All())},
 	}
 	for _, p := range scenario.Profiles() {
 		test := tests[p.Name]

@@ -106,10 +106,11 @@ func (t *timeline) imported(i int) bool {
 }
 
 // dooms tells whether a deletion begins with a change, or is done at once. One that had begun before the object was made
-// anew elsewhere begins there once more, and that is no other.
+// anew elsewhere begins there once more, and that is no other; nor is it one when a copy is taken away.
 func (t *timeline) dooms(i int) bool {
 	change, before := t.changes[i], t.previous[i]
-	if !t.exists(before) || t.changes[before].State.Deleting || t.imported(i) || !change.Deleted && !change.State.Deleting {
+	if !t.exists(before) || t.changes[before].State.Deleting || t.imported(i) || t.imported(before) && change.Deleted ||
+		!change.Deleted && !change.State.Deleting {
 		return false
 	}
 	for uid := t.changes[before].State.UID; before != none && t.changes[before].State.UID == uid; before = t.previous[before] {

@@ -46,8 +46,9 @@ var _ = Describe("A switch of strategy api, with kill -9 of duet", Ordered, Labe
 		for _, step := range chosen() {
 			for _, to := range []string{install.Aggregated, install.CRD} {
 				before := load.held(ctx)
-				load.killed(ctx, step, within, to)
-				load.goesOn(ctx, switching.Options{To: to, Strategy: switching.API})
+				options := switching.Options{To: to, Strategy: switching.API}
+				load.killed(ctx, step, within, options)
+				load.goesOn(ctx, options)
 				load.expectMoved(ctx, before, 1)
 			}
 		}
@@ -57,7 +58,7 @@ var _ = Describe("A switch of strategy api, with kill -9 of duet", Ordered, Labe
 		load := settle(ctx, site, there)
 		for _, step := range chosen() {
 			before := load.held(ctx)
-			load.killed(ctx, step, early, install.Aggregated)
+			load.killed(ctx, step, early, switching.Options{To: install.Aggregated, Strategy: switching.API})
 			state, err := site.Installer.ReadSwitch(ctx)
 			Expect(err).NotTo(HaveOccurred())
 			if state == nil || state.Phase != install.Switching && state.To.Form != install.Aggregated {
@@ -78,11 +79,11 @@ var _ = Describe("A switch of strategy api, with kill -9 of duet", Ordered, Labe
 })
 
 // killed runs duet and kills it in a step.
-func (l *load) killed(ctx context.Context, step switching.Step, within time.Duration, to string) {
+func (l *load) killed(ctx context.Context, step switching.Step, within time.Duration, options switching.Options) {
 	GinkgoHelper()
 	after := rand.N(within)
-	By(fmt.Sprintf("switching to %s, with kill -9 of duet %s after %s began", to, after.Round(time.Millisecond), step))
-	_ = l.killedRun(ctx, step, after, "--to", to, "--strategy", string(switching.API))
+	By(fmt.Sprintf("switching to %s, with kill -9 of duet %s after %s began", options.To, after.Round(time.Millisecond), step))
+	_ = l.killedRun(ctx, step, after, "--to", options.To, "--strategy", string(options.Strategy), "--until", string(options.Until))
 }
 
 // goesOn runs until a run comes to its end.

@@ -3,10 +3,12 @@ package switching_test
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/duet-api/duet/e2e/behaviour"
 	"github.com/duet-api/duet/e2e/consistency"
 	"github.com/duet-api/duet/e2e/suite"
 	"github.com/duet-api/duet/shared/controlplane"
@@ -14,8 +16,10 @@ import (
 	"github.com/duet-api/duet/shared/switching"
 )
 
-// fenced tolerates that writes are refused, as the fence refuses them, and nothing else.
-var fenced = consistency.Options{Writes: consistency.Allowance{Codes: []int{http.StatusUnprocessableEntity}}}
+// fenced tolerates that writes are refused, as the fence refuses them, for as long as copying takes, and nothing else.
+var fenced = consistency.Options{
+	Reads: strict.Reads, Writes: consistency.Allowance{Codes: []int{http.StatusUnprocessableEntity}}, NobodyElseDeletes: true,
+}
 
 // dedicatedStore is the name of the etcd of the aggregated form in the record.
 const dedicatedStore = "dedicated"
@@ -41,19 +45,66 @@ var _ = Describe("A switch of strategy dedicated", Ordered, Label("dedicated"), 
 		})
 })
 
+// Writes are refused and let in again in a switch that copies, and a run that goes on must know on which side of that it is.
+var _ = Describe("A switch of strategy dedicated, with kill -9 of duet", Ordered, Label("faults", "dedicated-faults"), func() {
+	if !*full {
+		return
+	}
+	var site *behaviour.Site
+
+	BeforeAll(func(ctx context.Context) { site = supervised(ctx) })
+	JustAfterEach(func(ctx context.Context) {
+		if CurrentSpecReport().Failed() {
+			suite.ShowLogs(ctx, site)
+		}
+	})
+
+	It("in each step comes to its end, and loses nothing", SpecTimeout(patience), func(ctx context.Context) {
+		load := start(ctx, site, &population{})
+		for _, step := range chosen() {
+			for _, to := range []string{install.Aggregated, install.CRD} {
+				load.copyWithout(ctx, step, to)
+			}
+		}
+		load.finish(ctx, fenced)
+	})
+})
+
+// copyWithout does what copyTo does, with duet killed in a step, and again until it comes to its end.
+func (l *load) copyWithout(ctx context.Context, step switching.Step, to string) {
+	GinkgoHelper()
+	options := switching.Options{To: to, Strategy: switching.Dedicated, Until: switching.Import}
+	steps := switching.Steps()
+	early := slices.Index(steps, step) <= slices.Index(steps, options.Until)
+	if early {
+		l.killed(ctx, step, within, options)
+	}
+	l.goesOn(ctx, options)
+	l.followTo(ctx, to)
+	options.Until = ""
+	if !early {
+		l.killed(ctx, step, within, options)
+	}
+	l.goesOn(ctx, options)
+}
+
 // copyTo switches in two runs, so that the oracle of a store is there before the store is served from.
 func (l *load) copyTo(ctx context.Context, to string) {
 	GinkgoHelper()
 	options := switching.Options{To: to, Strategy: switching.Dedicated, Until: switching.Import}
 	l.switchTo(ctx, options)
-	l.store = ""
-	if to == install.Aggregated {
-		l.store = dedicatedStore
-		l.followDedicated(ctx, false)
-	}
+	l.followTo(ctx, to)
 	options.Until = ""
 	windows := l.switchTo(ctx, options).Windows
 	Expect(windows.ReadRefused.Duration).To(BeZero(), "its canary's reads were refused")
+}
+
+// followTo listens to the store that is about to be served from.
+func (l *load) followTo(ctx context.Context, to string) {
+	GinkgoHelper()
+	if l.store = l.storeOf(to); l.store != "" {
+		l.followDedicated(ctx, false)
+	}
 }
 
 // followDedicated listens to the etcd that only the aggregated form has.

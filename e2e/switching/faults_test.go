@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/duet-api/duet/e2e/behaviour"
 	"github.com/duet-api/duet/e2e/consistency"
@@ -26,19 +28,23 @@ import (
 	"github.com/duet-api/duet/shared/switching"
 )
 
-// without is what may fail while a victim is killed. Nothing may be lost, and nothing that exists may be not found.
+// without is what may fail while a victim is killed. Nothing may be lost, and nothing that exists may be not found. When duet
+// is killed, no server is.
 func without(victim string) consistency.Options {
+	if victim == duet {
+		return strict
+	}
 	outage := consistency.Allowance{Codes: []int{
 		consistency.NoAnswer, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable,
 		http.StatusGatewayTimeout,
-	}}
+	}, Longest: settling}
 	if victim == controlplane.APIServer {
 		// It answers before it has read who may do what.
 		outage.Codes = append(outage.Codes, http.StatusForbidden)
 	}
 	return consistency.Options{
 		Reads: outage, Writes: outage, Streams: []int{http.StatusInternalServerError, http.StatusServiceUnavailable},
-		Unmanaged: victim == "crd-webhook",
+		Unmanaged: victim == "crd-webhook", NobodyElseDeletes: true,
 	}
 }
 
@@ -69,13 +75,18 @@ var _ = Describe("A switch of strategy shared, with kill -9", Ordered, Label("fa
 			func(ctx context.Context) {
 				load := start(ctx, site, there)
 				var table []string
+				kills := 0
 				for _, step := range chosen() {
 					for _, to := range []string{install.Aggregated, install.CRD} {
-						outcome := load.switchWithout(ctx, victim, step, to)
+						killed, outcome := load.switchWithout(ctx, victim, step, to)
+						if killed {
+							kills++
+						}
 						table = append(table, fmt.Sprintf("%-9s to %-10s  %s", step, to, outcome))
 					}
 				}
 				AddReportEntry("kill -9 of "+victim, strings.Join(table, "\n"))
+				Expect(kills).To(BeNumerically(">", 0), "it never ran")
 				load.finish(ctx, without(victim))
 				Expect(install.Serves(ctx, load.config(), load.site.Form.Versions(load.site.Profile)...)).To(Succeed())
 			})
@@ -141,17 +152,18 @@ func supervised(ctx context.Context, apiServerArgs ...string) *behaviour.Site {
 	return site
 }
 
-// switchWithout switches, kills a victim when a step begins, and goes on until the switch is done. It says how it went.
-func (l *load) switchWithout(ctx context.Context, victim string, step switching.Step, to string) string {
+// switchWithout switches, kills a victim in a step, and goes on until the switch is done. It says whether the victim ran
+// then, and how it went.
+func (l *load) switchWithout(ctx context.Context, victim string, step switching.Step, to string) (bool, string) {
 	GinkgoHelper()
 	By(fmt.Sprintf("switching to %s, with kill -9 of %s in %s", to, victim, step))
 	killed, err := l.firstRun(ctx, victim, step, to)
 	if !killed {
 		Expect(err).NotTo(HaveOccurred())
-		return victim + " does not run then"
+		return false, victim + " does not run then"
 	}
 	if err == nil {
-		return "killed; the run came to its end"
+		return true, "killed; the run came to its end"
 	}
 	l.mark("the run ended: %v", err)
 	runs := 1
@@ -160,42 +172,58 @@ func (l *load) switchWithout(ctx context.Context, victim string, step switching.
 		_, err := l.switcher().Run(ctx, switching.Options{To: to, Strategy: switching.Shared})
 		return err
 	}).WithContext(ctx).WithTimeout(settling).WithPolling(time.Second).Should(Succeed())
-	return fmt.Sprintf("killed; run %d came to its end", runs)
+	return true, fmt.Sprintf("killed; run %d came to its end", runs)
 }
 
 // firstRun says whether the victim was there to be killed, and how the run that it was killed in ended.
 func (l *load) firstRun(ctx context.Context, victim string, step switching.Step, to string) (killed bool, err error) {
 	GinkgoHelper()
 	if victim == duet {
-		err := l.killedRun(ctx, step, 0, "--to", to, "--strategy", string(switching.Shared))
+		err := l.killedRun(ctx, step, rand.N(early), "--to", to, "--strategy", string(switching.Shared))
 		var exit *exec.ExitError
 		Expect(errors.As(err, &exit)).To(BeTrue(), "it was to be killed: %v", err)
 		Expect(exit.ExitCode()).To(Equal(-1), "it ended by itself")
 		return true, err
 	}
 	var killing sync.WaitGroup
+	inStep, over := context.WithCancel(ctx)
+	defer over()
 	began := func() {
-		status, err := process.Find(ctx, l.runner(), victim)
-		if killed = err == nil && status.State == process.Running; !killed {
-			return
-		}
-		// In the middle of what the step does, and not before it begins.
+		// In the middle of what the step does, and not before it begins: some victims are started in it.
 		killing.Go(func() {
 			defer GinkgoRecover()
+			if killed = l.awaitRunning(inStep, victim); !killed {
+				return
+			}
 			l.mark("kill -9 of %s", victim)
 			Expect(l.runner().Kill(ctx, victim)).To(Or(Succeed(), beDismissed))
 			Expect(l.runner().Restart(ctx, victim)).To(Or(Succeed(), beDismissed))
 		})
 	}
+	in := false
 	progress := func(format string, args ...any) {
 		l.mark(format, args...)
-		if fmt.Sprintf(format, args...) == string(step) {
+		line := fmt.Sprintf(format, args...)
+		switch {
+		case line == string(step):
+			in = true
 			began()
+		case in && slices.Contains(switching.Steps(), switching.Step(line)):
+			over()
 		}
 	}
 	_, err = switching.New(l.site.Installer, progress).Run(ctx, switching.Options{To: to, Strategy: switching.Shared})
+	over()
 	killing.Wait()
 	return killed, err
+}
+
+// awaitRunning says whether a process runs before a step is over.
+func (l *load) awaitRunning(inStep context.Context, name string) bool {
+	return wait.PollUntilContextCancel(inStep, 50*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+		status, err := process.Find(ctx, l.runner(), name)
+		return err == nil && status.State == process.Running, nil
+	}) == nil
 }
 
 // killedRun runs the program and kills it some time after it says that it begins a step. Its error is that it was killed,

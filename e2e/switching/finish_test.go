@@ -17,8 +17,13 @@ import (
 	"github.com/duet-api/duet/e2e/fixture"
 )
 
+// standstill is how long a client may be without success. It is no measure of speed, but of whether a window ends.
+const standstill = 2 * time.Minute
+
 // strict tolerates nothing.
-var strict = consistency.Options{}
+var strict = consistency.Options{
+	Reads: consistency.Allowance{Longest: standstill}, Writes: consistency.Allowance{Longest: standstill}, NobodyElseDeletes: true,
+}
 
 // settleTimeout is how long the watches have to tell what is left, when the load has ended.
 const settleTimeout = time.Minute

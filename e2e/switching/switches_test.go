@@ -27,9 +27,9 @@ func (l *load) switchTo(ctx context.Context, options switching.Options) *switchi
 	}
 	windows := result.Windows
 	AddReportEntry("switch to "+options.To, fmt.Sprintf("%s\n"+
-		"canaries: %d writes, refused for %s; %d reads, refused for %s; %d watch restarts",
+		"canaries: %d writes, refused for %s; %d reads, refused for %s, put off for %s; %d watch restarts",
 		strings.Join(steps, ", "), windows.Writes, windows.WriteRefused.Duration, windows.Reads,
-		windows.ReadRefused.Duration, windows.WatchRestarts))
+		windows.ReadRefused.Duration, windows.ReadPutOff.Duration, windows.WatchRestarts))
 	return result
 }
 

@@ -219,9 +219,9 @@ func (r *reader) read(ctx context.Context) {
 	case chance < 98 && r.listed != "":
 		r.list(ctx, client, scope, consistency.ListOptions{ResourceVersion: r.listed, Exact: true})
 	case chance < 99:
-		r.list(ctx, client, scope, consistency.ListOptions{Limit: pageLimit})
+		r.list(ctx, client, scope, consistency.ListOptions{Limit: pageLimit, Table: r.random.IntN(2) == 0})
 	default:
-		r.list(ctx, client, scope, consistency.ListOptions{})
+		r.list(ctx, client, scope, consistency.ListOptions{Table: r.random.IntN(2) == 0})
 	}
 }
 

@@ -38,7 +38,7 @@ fi
 if [ "$mode" = switch ]; then
 	echo "== a switch under load"
 	# With -v for the verdicts, which are in the report of each spec.
-	exec go test -v -count 1 -timeout 480m ./e2e/switching -args -ginkgo.no-color -ginkgo.label-filter="${2:-}" \
+	exec go test -v -count 1 -timeout 1440m ./e2e/switching -args -ginkgo.no-color -ginkgo.label-filter="${2:-}" \
 		-full -objects=1000 -rate=200 -watches=50 -calm=10s -round-trips=10
 fi
 echo "== unit tests"

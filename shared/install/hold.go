@@ -27,10 +27,10 @@ func hold() []*unstructured.Unstructured {
 				"matchConstraints": map[string]any{"resourceRules": []any{map[string]any{
 					"apiGroups": []any{crdGVK.Group}, "apiVersions": []any{"*"},
 					"operations": []any{"DELETE"}, "resources": []any{"customresourcedefinitions"},
-					"resourceNames": []any{Resource.GroupResource().String()},
 				}}},
+				// Not by resourceNames: a request that deletes a collection has no name, and would be let through.
 				"validations": []any{map[string]any{
-					"expression": "false",
+					"expression": fmt.Sprintf("oldObject.metadata.name != '%s'", Resource.GroupResource()),
 					"message": "deleting this CustomResourceDefinition deletes every MySQLInstance that is stored; " +
 						"`duet uninstall --delete-data` is the way to mean it",
 				}},
@@ -44,7 +44,8 @@ func hold() []*unstructured.Unstructured {
 	}
 }
 
-// raiseHold applies the hold and waits until it is enforced: a policy takes effect some moments after it is written.
+// raiseHold applies the hold and waits until it is enforced: a policy takes effect some moments after it is written. While
+// there is no CustomResourceDefinition, nobody can tell.
 func (i *Installer) raiseHold(ctx context.Context, crd *unstructured.Unstructured) error {
 	if err := apply(ctx, i.client, hold()); err != nil {
 		return fmt.Errorf("could not raise the hold on stored objects: %w", err)
@@ -57,6 +58,9 @@ func (i *Installer) raiseHold(ctx context.Context, crd *unstructured.Unstructure
 			}
 			err = c.Delete(ctx, crd.DeepCopy(), client.DryRunAll)
 			if (apierrors.IsInvalid(err) || apierrors.IsForbidden(err)) && strings.Contains(err.Error(), holdName) {
+				return nil
+			}
+			if apierrors.IsNotFound(err) {
 				return nil
 			}
 			if err == nil {

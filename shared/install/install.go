@@ -49,6 +49,11 @@ func (i *Installer) Install(ctx context.Context, formName, profileFlag string) e
 	if err != nil {
 		return err
 	}
+	release, err := i.Lock()
+	if err != nil {
+		return err
+	}
+	defer release()
 	if err := i.midSwitch(ctx); err != nil {
 		return err
 	}

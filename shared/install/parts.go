@@ -61,7 +61,8 @@ func (i *Installer) Dismiss(ctx context.Context, plan *Plan) error {
 	return remove(ctx, i.client, plan.Prerequisites)
 }
 
-// RaiseHold has a policy refuse to delete a CustomResourceDefinition that is there, and returns once it does.
+// RaiseHold has a policy refuse to delete a CustomResourceDefinition, and returns once it does. One that is not there yet
+// may be made afterwards; to see that it is held then, call it again.
 func (i *Installer) RaiseHold(ctx context.Context, crd *unstructured.Unstructured) error {
 	return i.raiseHold(ctx, crd)
 }

@@ -34,6 +34,22 @@ func ReadRecord(ctx context.Context, c client.Client) (Record, error) {
 	}, nil
 }
 
+// ServingProfile is the profile of a form that serves: what a switch that is under way has it as, or else what it was
+// installed with. One that Duet has not installed is taken for the first profile.
+func ServingProfile(form Implementation, record Record, last *SwitchState) (string, error) {
+	if last != nil && last.Phase == Switching {
+		for _, side := range []SwitchSide{last.From, last.To} {
+			if side.Form == form.Name() {
+				return ProfileOf(form, side.Profile)
+			}
+		}
+	}
+	if record.Form == form.Name() {
+		return ProfileOf(form, record.Profile)
+	}
+	return ProfileOf(form, "")
+}
+
 func (i *Installer) writeRecord(ctx context.Context, record Record) error {
 	return apply(ctx, i.client, []*unstructured.Unstructured{{Object: map[string]any{
 		"apiVersion": "v1", "kind": "ConfigMap",

@@ -12,7 +12,7 @@ import (
 type Status struct {
 	// Form that serves; empty when none does.
 	Form string `json:"form,omitempty"`
-	// Profile and Storage that were asked for.
+	// Profile and Storage of that form; when none serves, of the one that was installed last.
 	Profile string  `json:"profile,omitempty"`
 	Storage Storage `json:"storage,omitempty"`
 	// Versions of the form and whether each answers.
@@ -70,9 +70,10 @@ func (i *Installer) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return status, err
 	}
-	if status.Profile, err = ProfileOf(form, record.Profile); err != nil {
+	if status.Profile, err = ServingProfile(form, record, lastSwitch); err != nil {
 		return status, err
 	}
+	status.Storage = form.Storage(status.Profile)
 	for _, version := range form.Versions(status.Profile) {
 		answer := VersionStatus{Version: version}
 		if err := i.Serves(ctx, version); err != nil {

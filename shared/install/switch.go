@@ -49,8 +49,9 @@ type SwitchState struct {
 	// Deleting are the objects, as namespace/name, whose deletion had begun, and has to be begun again once they are made
 	// anew.
 	Deleting []string `json:"deleting,omitempty"`
-	// Settled: what was made anew has its children, and must not be made to look as before once more.
-	Settled bool `json:"settled,omitempty"`
+	// Opened: writes that were refused are let in, to the form that serves now. The other one is out of date from here on: it
+	// must neither be copied from nor serve again in this switch.
+	Opened bool `json:"opened,omitempty"`
 	// Since is when the phase or the step began.
 	Since metav1.Time `json:"since"`
 }

@@ -24,6 +24,11 @@ type Uninstalled struct {
 // Uninstall takes the installed form away. It never deletes an object of the API unless deleteData says so: without
 // it the objects stay in storage, protected by the hold, until a form is installed again.
 func (i *Installer) Uninstall(ctx context.Context, deleteData bool) (Uninstalled, error) {
+	release, err := i.Lock()
+	if err != nil {
+		return Uninstalled{}, err
+	}
+	defer release()
 	if err := i.midSwitch(ctx); err != nil {
 		return Uninstalled{}, err
 	}
@@ -42,7 +47,7 @@ func (i *Installer) Uninstall(ctx context.Context, deleteData bool) (Uninstalled
 	if err != nil {
 		return Uninstalled{}, err
 	}
-	profile, err := ProfileOf(form, map[bool]string{true: record.Profile}[record.Form == form.Name()])
+	profile, err := ServingProfile(form, record, nil)
 	if err != nil {
 		return Uninstalled{}, err
 	}

@@ -1,12 +1,13 @@
 package switching
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -32,11 +33,17 @@ func newAsker(config *rest.Config) (*asker, error) {
 
 // get returns the body of an answer, or an error that says what the answer was.
 func (a *asker) get(ctx context.Context, path string) ([]byte, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, a.host+path, nil)
+	return a.send(ctx, http.MethodGet, path, nil)
+}
+
+// send sends a request once. An answer that is no success is a *refusal.
+func (a *asker) send(ctx context.Context, method, path string, content []byte) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, method, a.host+path, bytes.NewReader(content))
 	if err != nil {
 		return nil, err
 	}
 	request.Header.Set("Accept", "application/json")
+	request.Header.Set("Content-Type", "application/json")
 	answer, err := a.client.Do(request)
 	if err != nil {
 		return nil, err
@@ -46,10 +53,38 @@ func (a *asker) get(ctx context.Context, path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if answer.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("GET %s was answered %s: %.200s", path, answer.Status, body)
+	if answer.StatusCode != http.StatusOK && answer.StatusCode != http.StatusCreated {
+		return nil, &refusal{
+			request: method + " " + path, status: answer.Status, code: answer.StatusCode, body: body,
+			later: answer.Header.Get("Retry-After") != "",
+		}
 	}
 	return body, nil
+}
+
+// refusal is an answer that is no success.
+type refusal struct {
+	request, status string
+	code            int
+	body            []byte
+	// later: the client is to come again.
+	later bool
+}
+
+func (r *refusal) Error() string {
+	return fmt.Sprintf("%s was answered %s: %.200s", r.request, r.status, r.body)
+}
+
+// putsOff tells whether an error is an answer that puts a read off: 429 or 504 with Retry-After, as a watch cache answers
+// that is still being filled. Clients come again, client-go by itself.
+func putsOff(err error) bool {
+	r := (*refusal)(nil)
+	return errors.As(err, &r) && r.later && (r.code == http.StatusTooManyRequests || r.code == http.StatusGatewayTimeout)
+}
+
+// instancesPath is where objects of a version are in Duet's own namespace.
+func instancesPath(version string) string {
+	return "/apis/" + groupVersion(version).String() + "/namespaces/" + install.Namespace + "/" + install.Resource.Resource
 }
 
 func groupVersion(version string) schema.GroupVersion {
@@ -59,8 +94,7 @@ func groupVersion(version string) schema.GroupVersion {
 // fromDefinition says whether a version is answered by a CustomResourceDefinition. An empty list tells the two apart: that
 // of a custom resource always has a token to continue with, even an empty one, and that of a typed server only a real one.
 func (a *asker) fromDefinition(ctx context.Context, version string) (bool, error) {
-	body, err := a.get(ctx, "/apis/"+groupVersion(version).String()+"/namespaces/"+install.Namespace+"/"+
-		install.Resource.Resource+"?fieldSelector=metadata.name%3Dduet-nobody")
+	body, err := a.get(ctx, instancesPath(version)+"?fieldSelector=metadata.name%3Dduet-nobody")
 	if err != nil {
 		return false, err
 	}
@@ -109,27 +143,4 @@ func (a *asker) seen(ctx context.Context, path string, object *unstructured.Unst
 		return fmt.Errorf("the cache has an older %s %s", object.GetKind(), object.GetName())
 	}
 	return nil
-}
-
-// paths are those of a group and version in an OpenAPI v2 document.
-func (a *asker) paths(ctx context.Context, versions []string) (map[string]bool, error) {
-	body, err := a.get(ctx, "/openapi/v2")
-	if err != nil {
-		return nil, err
-	}
-	var document struct {
-		Paths map[string]json.RawMessage `json:"paths"`
-	}
-	if err := json.Unmarshal(body, &document); err != nil {
-		return nil, fmt.Errorf("could not read /openapi/v2: %w", err)
-	}
-	found := map[string]bool{}
-	for path := range document.Paths {
-		for _, version := range versions {
-			if strings.HasPrefix(path, "/apis/"+groupVersion(version).String()+"/") {
-				found[path] = true
-			}
-		}
-	}
-	return found, nil
 }

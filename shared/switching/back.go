@@ -2,6 +2,7 @@ package switching
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/duet-api/duet/shared/install"
@@ -21,12 +22,17 @@ func (s *Switcher) finish(ctx context.Context, m *move, options Options) (*Resul
 	if err := m.run(ctx, ""); err != nil {
 		return m.result, err
 	}
-	return s.Run(ctx, options)
+	return s.run(ctx, options)
 }
 
-// withdraw puts everything back after a refusal that only the other form itself could say, beside the one that serves.
+// withdraw puts everything back after a refusal that only the other form itself could say, beside the one that serves. A
+// rollback has no way back but on: both forms may serve, and what is on record is the form before.
 func (m *move) withdraw(ctx context.Context, refused *RefusedError) error {
-	m.undone = true
+	flipped, err := m.flipped(ctx, m.state)
+	if err != nil || flipped || m.state.Rollback {
+		return errors.Join(errors.New(refused.Error()), err) // It is no refusal then: something has changed.
+	}
+	m.result.Withdrawn, m.undone = true, true
 	if err := m.unprepare(ctx); err != nil {
 		return fmt.Errorf("%s; what was prepared could not be taken away: %w", refused.Error(), err)
 	}
@@ -38,7 +44,7 @@ func (m *move) withdraw(ctx context.Context, refused *RefusedError) error {
 
 // undo takes away what was prepared for a form that has not served.
 func (m *move) undo(ctx context.Context) error {
-	m.result.Rollback, m.undone = true, true
+	m.result.Rollback, m.result.Withdrawn, m.undone = true, true, true
 	if err := m.step(ctx, Park, m.unprepare); err != nil {
 		return err
 	}

@@ -29,9 +29,15 @@ func (m *move) bring(ctx context.Context) error {
 		if err := m.importable(ctx); err != nil {
 			return err
 		}
+		if err := m.fencedBeside(ctx); err != nil {
+			return err
+		}
 		return m.remake(ctx)
 	}
-	return m.beside(ctx)
+	if err := m.beside(ctx); err != nil || m.strategy() == Shared {
+		return err
+	}
+	return m.fencedBeside(ctx)
 }
 
 // beside starts the other form beside the one that serves.
@@ -42,7 +48,10 @@ func (m *move) beside(ctx context.Context) error {
 	// Either form's server asks the webhooks, so that from here until the old form is parked rules are enforced twice: who
 	// answers has to be there before anybody is told to ask.
 	if err := m.ready(ctx); err != nil {
-		return err
+		if ctx.Err() != nil {
+			return err
+		}
+		return refuse("%s cannot be brought to answer beside %s: %v", m.to.form.Name(), m.from.form.Name(), err)
 	}
 	if err := m.installer.Apply(ctx, m.to.companions()); err != nil {
 		return err
@@ -71,6 +80,9 @@ func (m *move) bringDefinition(ctx context.Context, definition *unstructured.Uns
 	if err != nil {
 		return err
 	}
+	if err := m.holdDefinition(ctx); err != nil {
+		return err
+	}
 	if err := until(ctx, "the CustomResourceDefinition to be established", fenceInterval, func(ctx context.Context) error {
 		if err := m.installer.Client().Get(ctx, client.ObjectKeyFromObject(definition), stored); err != nil {
 			return err
@@ -80,7 +92,7 @@ func (m *move) bringDefinition(ctx context.Context, definition *unstructured.Uns
 		return err
 	}
 	m.check("the CustomResourceDefinition is established")
-	return m.holdDefinition(ctx)
+	return nil
 }
 
 // season is how long kube-apiserver holds creates up after a definition was established, and some more.

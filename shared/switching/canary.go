@@ -2,6 +2,8 @@ package switching
 
 import (
 	"context"
+	"encoding/json"
+	"net/http"
 	"sync"
 	"time"
 
@@ -31,43 +33,59 @@ type sight struct {
 	watches int
 }
 
-// window adds up the time in which one client was refused. It belongs to one goroutine.
+// window adds up the time in which one client had no success. It belongs to one goroutine.
 type window struct {
-	asked   int
-	refused time.Duration
-	since   time.Time // of the first refusal; zero while requests succeed
+	asked int
+	// refused and putOff are the times from a first answer that was no success to the next that was. A time in which all of
+	// them put the client off is the one, and every other is the other.
+	refused, putOff time.Duration
+	since           time.Time // of the first answer that was no success; zero while requests succeed
+	onlyPutOff      bool      // all of them since
 }
 
 // tell adds one answer.
 func (w *window) tell(err error, at time.Time) {
 	w.asked++
-	switch {
-	case err != nil && w.since.IsZero():
-		w.since = at
-	case err == nil && !w.since.IsZero():
-		w.refused += at.Sub(w.since)
-		w.since = time.Time{}
+	if err == nil {
+		w.end(at)
+		return
 	}
+	if w.since.IsZero() {
+		w.since, w.onlyPutOff = at, true
+	}
+	w.onlyPutOff = w.onlyPutOff && putsOff(err)
 }
 
-// total is what there was until a moment.
-func (w *window) total(at time.Time) time.Duration {
-	if !w.since.IsZero() {
-		return (w.refused + at.Sub(w.since)).Round(time.Millisecond)
+// end ends a time without success.
+func (w *window) end(at time.Time) {
+	switch {
+	case w.since.IsZero():
+	case w.onlyPutOff:
+		w.putOff += at.Sub(w.since)
+	default:
+		w.refused += at.Sub(w.since)
 	}
-	return w.refused.Round(time.Millisecond)
+	w.since = time.Time{}
 }
 
 // watch starts the canaries. What they write is a dry run: it goes the whole way but to the disk.
 func (m *move) watch(ctx context.Context) (*watching, error) {
+	write, err := json.Marshal(canaryInstance())
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	w := &watching{cancel: cancel}
-	err := m.installer.Env.AtEachAPIServer(func(config *rest.Config) error {
+	err = m.installer.Env.AtEachAPIServer(func(config *rest.Config) error {
 		objects, err := dynamic.NewForConfig(config)
 		if err != nil {
 			return err
 		}
-		w.begin(ctx, objects.Resource(install.Resource).Namespace(install.Namespace))
+		asker, err := newAsker(config)
+		if err != nil {
+			return err
+		}
+		w.begin(ctx, asker, write, objects.Resource(install.Resource).Namespace(install.Namespace))
 		return nil
 	})
 	if err != nil {
@@ -77,16 +95,18 @@ func (m *move) watch(ctx context.Context) (*watching, error) {
 	return w, nil
 }
 
-// begin starts those at one kube-apiserver.
-func (w *watching) begin(ctx context.Context, instances dynamic.ResourceInterface) {
+// begin starts those at one kube-apiserver. Who writes and who reads asks once and no more: client-go would try again by
+// itself, and hide what is looked for.
+func (w *watching) begin(ctx context.Context, asker *asker, write []byte, instances dynamic.ResourceInterface) {
 	s := &sight{}
 	w.sights = append(w.sights, s)
+	path := instancesPath(install.Resource.Version)
 	w.ask(ctx, &s.writes, func(ctx context.Context) error {
-		_, err := instances.Create(ctx, canaryInstance(), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		_, err := asker.send(ctx, http.MethodPost, path+"?dryRun="+metav1.DryRunAll, write)
 		return err
 	})
 	w.ask(ctx, &s.reads, func(ctx context.Context) error {
-		_, err := instances.List(ctx, metav1.ListOptions{Limit: 1})
+		_, err := asker.get(ctx, path+"?limit=1")
 		return err
 	})
 	w.done.Go(func() { s.follow(ctx, instances) })
@@ -139,11 +159,19 @@ func (w *watching) stop() Windows {
 	now := time.Now()
 	var windows Windows
 	for _, s := range w.sights {
-		windows.WriteRefused.Duration = max(windows.WriteRefused.Duration, s.writes.total(now))
-		windows.ReadRefused.Duration = max(windows.ReadRefused.Duration, s.reads.total(now))
+		s.writes.end(now)
+		s.reads.end(now)
+		longest(&windows.WriteRefused, s.writes.refused+s.writes.putOff)
+		longest(&windows.ReadRefused, s.reads.refused)
+		longest(&windows.ReadPutOff, s.reads.putOff)
 		windows.Writes += s.writes.asked
 		windows.Reads += s.reads.asked
 		windows.WatchRestarts += s.watches
 	}
 	return windows
+}
+
+// longest keeps the longer of two times, in whole milliseconds.
+func longest(so *metav1.Duration, now time.Duration) {
+	so.Duration = max(so.Duration, now.Round(time.Millisecond))
 }

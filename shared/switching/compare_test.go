@@ -2,6 +2,7 @@ package switching
 
 import (
 	"errors"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -143,21 +144,32 @@ func TestSeasoned(t *testing.T) {
 }
 
 func TestWindow(t *testing.T) {
-	began := time.Now()
-	at := func(second int) time.Time { return began.Add(time.Duration(second) * time.Second) }
-	var w window
-	for second, refused := range []bool{false, true, true, false, false, true} {
-		var err error
-		if refused {
-			err = errors.New("refused")
-		}
-		w.tell(err, at(second))
-	}
-	if got, want := w.total(at(6)), 3*time.Second; got != want {
-		t.Errorf("refused for %s, want %s: from the first refusal to the next success, and the one that lasts", got, want)
-	}
-	if w.asked != 6 {
-		t.Errorf("asked %d times, want 6", w.asked)
+	refused := errors.New("refused")
+	later := &refusal{code: http.StatusTooManyRequests, later: true}
+	for name, test := range map[string]struct {
+		answers         []error // one each second, the last of which lasts a second
+		refused, putOff time.Duration
+	}{
+		"no trouble":                       {answers: []error{nil, nil}},
+		"refused, and again at the end":    {answers: []error{nil, refused, refused, nil, nil, refused}, refused: 3 * time.Second},
+		"put off":                          {answers: []error{later, later, nil}, putOff: 2 * time.Second},
+		"put off, and later refused":       {answers: []error{later, nil, refused, nil}, refused: time.Second, putOff: time.Second},
+		"put off and refused without end":  {answers: []error{later, refused, later}, refused: 3 * time.Second},
+		"too many requests, and no advice": {answers: []error{&refusal{code: http.StatusTooManyRequests}, nil}, refused: time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			began := time.Now()
+			at := func(second int) time.Time { return began.Add(time.Duration(second) * time.Second) }
+			var w window
+			for second, answer := range test.answers {
+				w.tell(answer, at(second))
+			}
+			w.end(at(len(test.answers)))
+			if w.refused != test.refused || w.putOff != test.putOff || w.asked != len(test.answers) {
+				t.Errorf("%d asked, refused for %s and put off for %s, want %d, %s and %s", w.asked, w.refused, w.putOff,
+					len(test.answers), test.refused, test.putOff)
+			}
+		})
 	}
 }
 

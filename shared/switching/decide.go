@@ -60,6 +60,9 @@ func decide(forms install.Forms, now situation, options Options) (intent, instal
 			return nothing, install.SwitchState{}, refuse("there is no switch to take back: %s was installed, or the last switch was "+
 				"taken back already", now.serving.Form)
 		}
+		if now.last.Rollback { // To take a rollback back would go forth, which --to says.
+			return nothing, install.SwitchState{From: now.serving, To: now.serving}, nil
+		}
 		to, strategy = now.last.From, Strategy(now.last.Strategy)
 	}
 	if to.Form == now.serving.Form {

@@ -170,6 +170,11 @@ func TestDecide(t *testing.T) {
 			state: install.SwitchState{Phase: install.Switching, From: dedicated, To: crd, Strategy: string(Dedicated),
 				Step: string(Preflight), Rollback: true},
 		},
+		"back after a rollback": {
+			now: situation{serving: crd, last: &install.SwitchState{Phase: install.Switched, From: shared, To: crd,
+				Strategy: string(Shared), Rollback: true}},
+			options: Options{Rollback: true}, want: nothing, state: install.SwitchState{From: crd, To: crd},
+		},
 		"back without a switch": {
 			now: situation{serving: crd}, options: Options{Rollback: true}, refused: "no switch to take back",
 		},

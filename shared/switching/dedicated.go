@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/duet-api/duet/shared/install"
 )
@@ -33,26 +34,48 @@ func (m *move) writesFence() []*unstructured.Unstructured {
 		}}
 	}
 	return policy(writesPolicy,
-		map[string]any{
-			"apiGroups": []any{install.Group}, "apiVersions": []any{"*"}, "operations": []any{"CREATE", "UPDATE", "DELETE", "CONNECT"},
-			"resources": []any{install.Resource.Resource, install.Resource.Resource + "/*"},
+		[]any{
+			map[string]any{
+				"apiGroups": []any{install.Group}, "apiVersions": []any{"*"}, "operations": []any{"CREATE", "UPDATE", "DELETE", "CONNECT"},
+				"resources": []any{install.Resource.Resource, install.Resource.Resource + "/*"},
+			},
+			map[string]any{
+				"apiGroups": []any{""}, "apiVersions": []any{"*"}, "operations": []any{"CREATE"}, "resources": []any{"configmaps"},
+			},
 		},
-		conditions, "false", "a switch between the forms of MySQLInstance copies the objects: try again in some seconds")
+		conditions, fmt.Sprintf("request.resource.resource == 'configmaps' && object.metadata.name != '%s'", fencedCanary().GetName()),
+		"a switch between the forms of MySQLInstance copies the objects: try again in some seconds")
 }
 
-// holdWrites refuses writes, and returns once a write is refused and none that was let in before is still under way.
+// fencedCanary is an object of kube-apiserver's own that the fence refuses as well: where another server answers for the
+// instances, nothing else shows whether kube-apiserver would refuse them.
+func fencedCanary() *unstructured.Unstructured {
+	object := canary()
+	object.SetName(object.GetName() + "-fenced")
+	return object
+}
+
+// holdWrites refuses writes, and returns once each kube-apiserver refuses them, and whoever answers for the instances, and
+// none that was let in before is still under way.
 func (m *move) holdWrites(ctx context.Context) error {
 	if err := m.installer.Apply(ctx, m.writesFence()); err != nil {
 		return err
 	}
 	if err := m.everywhere(ctx, "writes to be refused", func(ctx context.Context, config *rest.Config) error {
+		administrator, err := m.installer.ClientFor(config)
+		if err != nil {
+			return err
+		}
+		if err := refusedBy(writesPolicy, administrator.Create(ctx, fencedCanary(), client.DryRunAll)); err != nil {
+			return err
+		}
 		return refusedBy(writesPolicy, tryWrite(ctx, config))
 	}); err != nil {
 		return err
 	}
 	look := m.lookThroughAPI
 	if m.strategy() == Dedicated {
-		source, err := openStore(m.from.plan.Etcd)
+		source, err := openStore(ctx, m.from.plan.Etcd)
 		if err != nil {
 			return err
 		}
@@ -81,6 +104,26 @@ func (m *move) holdWrites(ctx context.Context) error {
 	})
 }
 
+// fencedBeside waits until the other form's own server refuses writes too: it enforces policies by itself, and will be asked
+// before the fence falls.
+func (m *move) fencedBeside(ctx context.Context) error {
+	server, ok := m.to.plan.Server()
+	if !ok || len(m.to.registrations()) == 0 {
+		return nil
+	}
+	config, err := m.installer.Env.DirectConfig(server.Name)
+	if err != nil {
+		return err
+	}
+	if err := until(ctx, server.Name+" to refuse writes", fenceInterval, func(ctx context.Context) error {
+		return refusedBy(writesPolicy, tryWrite(ctx, config))
+	}); err != nil {
+		return err
+	}
+	m.check("%s refuses writes as well", server.Name)
+	return nil
+}
+
 // lookThroughAPI returns what is another text once anything was written.
 func (m *move) lookThroughAPI(ctx context.Context) (string, error) {
 	objects, _, err := list(ctx, m.installer.Env.Config(), "")
@@ -106,11 +149,11 @@ func tryWrite(ctx context.Context, config *rest.Config) error {
 }
 
 // stores opens the storage of both forms.
-func (m *move) stores() (source, target *store, err error) {
-	if source, err = openStore(m.from.plan.Etcd); err != nil {
+func (m *move) stores(ctx context.Context) (source, target *store, err error) {
+	if source, err = openStore(ctx, m.from.plan.Etcd); err != nil {
 		return nil, nil, err
 	}
-	if target, err = openStore(m.to.plan.Etcd); err != nil {
+	if target, err = openStore(ctx, m.to.plan.Etcd); err != nil {
 		source.close()
 		return nil, nil, err
 	}
@@ -121,7 +164,7 @@ func (m *move) stores() (source, target *store, err error) {
 // The server of the other form must not run: its cache has to begin after that, so that it sends everybody who asks for
 // something older to read everything anew.
 func (m *move) copyObjects(ctx context.Context) error {
-	source, target, err := m.stores()
+	source, target, err := m.stores(ctx)
 	if err != nil {
 		return err
 	}
@@ -135,9 +178,11 @@ func (m *move) copyObjects(ctx context.Context) error {
 	if err := target.raise(ctx, raised); err != nil {
 		return err
 	}
+	m.progress("  copying %d objects", len(objects.values))
 	if err := target.write(ctx, objects); err != nil {
 		return err
 	}
+	m.progress("  comparing them")
 	copied, err := target.read(ctx)
 	if err != nil {
 		return err
@@ -171,7 +216,7 @@ func (m *move) raiseEarly(ctx context.Context) error {
 	if err := m.startStorage(ctx); err != nil {
 		return err
 	}
-	source, target, err := m.stores()
+	source, target, err := m.stores(ctx)
 	if err != nil {
 		return err
 	}
@@ -186,15 +231,15 @@ func (m *move) raiseEarly(ctx context.Context) error {
 		return err
 	}
 	if from-now > farthest {
-		return fmt.Errorf("resourceVersions would go back: the storage of %s is at %d and that of %s at %d, which is too far "+
-			"apart to make up for", m.from.form.Name(), from, m.to.form.Name(), now)
+		return refuse("resourceVersions would go back: the storage of %s is at %d and that of %s at %d, which is too far apart to "+
+			"make up for", m.from.form.Name(), from, m.to.form.Name(), now)
 	}
 	return target.raise(ctx, from+2*headroom)
 }
 
 // newer makes sure, right before the flip, that the old storage has not come to where the new one began.
 func (m *move) newer(ctx context.Context) error {
-	source, err := openStore(m.from.plan.Etcd)
+	source, err := openStore(ctx, m.from.plan.Etcd)
 	if err != nil {
 		return err
 	}
@@ -215,7 +260,7 @@ func (m *move) newer(ctx context.Context) error {
 // caughtUp copies once more if a write got past the fence. It is called after the flip: nobody has been let write to the
 // copy yet.
 func (m *move) caughtUp(ctx context.Context) error {
-	source, target, err := m.stores()
+	source, target, err := m.stores(ctx)
 	if err != nil {
 		return err
 	}

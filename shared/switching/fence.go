@@ -32,11 +32,11 @@ const canaryLabel = install.Group + "/switch-canary"
 // fenceInterval is how often is tried whether a policy is enforced.
 const fenceInterval = 50 * time.Millisecond
 
-// policy refuses the requests that rules and conditions match, unless an expression is true.
-func policy(name string, rules map[string]any, conditions []any, expression, message string) []*unstructured.Unstructured {
+// policy refuses the requests that one of the rules and all conditions match, unless an expression is true.
+func policy(name string, rules, conditions []any, expression, message string) []*unstructured.Unstructured {
 	spec := map[string]any{
 		"failurePolicy":    "Fail",
-		"matchConstraints": map[string]any{"resourceRules": []any{rules}},
+		"matchConstraints": map[string]any{"resourceRules": rules},
 		"validations":      []any{map[string]any{"expression": expression, "message": message}},
 	}
 	if len(conditions) > 0 {
@@ -59,7 +59,9 @@ func policy(name string, rules map[string]any, conditions []any, expression, mes
 // answers 404, and a switch has no moment in which one does; this is for the case that it has.
 func childrenHold() []*unstructured.Unstructured {
 	return policy(childrenPolicy,
-		map[string]any{"apiGroups": []any{"*"}, "apiVersions": []any{"*"}, "operations": []any{"DELETE"}, "resources": []any{"*"}},
+		[]any{map[string]any{
+			"apiGroups": []any{"*"}, "apiVersions": []any{"*"}, "operations": []any{"DELETE"}, "resources": []any{"*"},
+		}},
 		[]any{map[string]any{
 			"name":       "the-garbage-collector",
 			"expression": fmt.Sprintf("request.userInfo.username in ['%s', 'system:kube-controller-manager']", collector),
@@ -141,9 +143,9 @@ func ownersFence() []*unstructured.Unstructured {
 	ours := fmt.Sprintf("o.apiVersion.startsWith('%s/')", install.Group)
 	owners := "object.?metadata.?ownerReferences.orValue([])"
 	return policy(ownersPolicy,
-		map[string]any{
+		[]any{map[string]any{
 			"apiGroups": []any{"*"}, "apiVersions": []any{"*"}, "operations": []any{"CREATE", "UPDATE"}, "resources": []any{"*"},
-		},
+		}},
 		[]any{map[string]any{"name": "has-an-instance-as-owner", "expression": fmt.Sprintf("%s.exists(o, %s)", owners, ours)}},
 		fmt.Sprintf("%s.filter(o, %s).all(o, oldObject != null && "+
 			"oldObject.?metadata.?ownerReferences.orValue([]).exists(p, p.uid == o.uid))", owners, ours),
@@ -202,17 +204,10 @@ func refusedBy(policy string, err error) error {
 	return err
 }
 
-// holdDefinition has nobody delete the CustomResourceDefinition, and with it every object below its keys. One that is not
-// there yet is made with the hold on it, see bring.
+// holdDefinition has nobody delete the CustomResourceDefinition, and with it every object below its keys, also if it is
+// still to be made.
 func (m *move) holdDefinition(ctx context.Context) error {
 	for _, definition := range append(m.from.definitions(), m.to.definitions()...) {
-		err := m.installer.Client().Get(ctx, client.ObjectKeyFromObject(definition), definition.DeepCopy())
-		if apierrors.IsNotFound(err) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
 		if err := m.installer.RaiseHold(ctx, definition); err != nil {
 			return err
 		}

@@ -51,6 +51,7 @@ func (m *move) flip(ctx context.Context) error {
 		}
 	}
 	for i, version := range versions {
+		m.progress("  %s goes to %s", version, m.to.form.Name())
 		if toServer {
 			err = m.toServer(ctx, front, version)
 		} else {
@@ -69,14 +70,7 @@ func (m *move) flip(ctx context.Context) error {
 			}
 		}
 	}
-	// A version that only the other form has is no flip: it appears.
-	return m.installer.Apply(ctx, m.newRegistrations())
-}
-
-func (m *move) newRegistrations() []*unstructured.Unstructured {
-	return slices.DeleteFunc(m.to.registrations(), func(o *unstructured.Unstructured) bool {
-		return slices.Contains(m.from.versions(), versionOf(o))
-	})
+	return nil
 }
 
 // define has the CustomResourceDefinition of a side serve. Requests do not get there yet. From now on the OpenAPI v2

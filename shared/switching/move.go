@@ -211,9 +211,6 @@ func (m *move) upToDate(ctx context.Context) error {
 // settle gives the objects that are served now what only they can have: their children, the managers of their fields, and
 // the deletions that had begun. Nobody else may have written to them yet.
 func (m *move) settle(ctx context.Context) error {
-	if m.state.Settled {
-		return nil
-	}
 	if err := m.restoreManagers(ctx); err != nil {
 		return err
 	}
@@ -233,8 +230,7 @@ func (m *move) settle(ctx context.Context) error {
 	if deleting := len(m.state.Deleting); deleting > 0 {
 		m.check("%d deletions that had begun have begun anew", deleting)
 	}
-	m.state.Settled = true
-	return m.installer.WriteSwitch(ctx, m.state)
+	return nil
 }
 
 // adopt gives the children to the owners that there are.

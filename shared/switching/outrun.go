@@ -153,7 +153,7 @@ func (m *move) fill(ctx context.Context, objects dynamic.ResourceInterface, temp
 	case now > target:
 		return nil
 	case target-now > farthest:
-		return fmt.Errorf("resourceVersions would go back: %s is at %d and has to get above %d, which is too far to make up for",
+		return refuse("resourceVersions would go back: %s is at %d and has to get above %d, which is too far to make up for",
 			m.to.form.Name(), now, target)
 	}
 	m.progress("  making up for %d revisions", target-now)

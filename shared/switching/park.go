@@ -14,21 +14,12 @@ const documentsTimeout = 30 * time.Second
 
 // park takes the old form out of service, now that nobody is sent to it.
 func (m *move) park(ctx context.Context) error {
-	if m.strategy() == Dedicated {
-		if err := m.caughtUp(ctx); err != nil {
+	if !m.state.Opened {
+		if err := m.handOver(ctx); err != nil {
 			return err
 		}
 	}
-	if len(m.from.definitions()) > 0 {
-		if err := m.parkDefinition(ctx); err != nil {
-			return err
-		}
-	}
-	if m.strategy() == API {
-		if err := m.settle(ctx); err != nil {
-			return err
-		}
-	}
+	m.progress("  lowering the fences")
 	if err := m.installer.RemoveObjects(ctx, m.writesFence()); err != nil {
 		return err
 	}
@@ -40,6 +31,32 @@ func (m *move) park(ctx context.Context) error {
 	}
 	m.check("the fences are lowered")
 	return m.installer.WriteRecord(ctx, m.to.form, m.to.profile)
+}
+
+// handOver does what the old form is still needed for, as it was when writes were fenced off. That this is over is written
+// down before a write is let in: a run that repeated it would undo what clients have written since.
+func (m *move) handOver(ctx context.Context) error {
+	if m.strategy() == Dedicated {
+		if err := m.caughtUp(ctx); err != nil {
+			return err
+		}
+	}
+	if len(m.from.definitions()) > 0 {
+		if err := m.parkDefinition(ctx); err != nil {
+			return err
+		}
+	}
+	switch m.strategy() {
+	case Shared:
+		return nil // Both forms have the same objects, at any time.
+	case API:
+		if err := m.settle(ctx); err != nil {
+			return err
+		}
+	}
+	m.progress("  writing down that writes are let in from here on")
+	m.state.Opened = true
+	return m.installer.WriteSwitch(ctx, m.state)
 }
 
 // parkDefinition has the CustomResourceDefinition serve nothing. Its watches end within a second, and clients open them
@@ -60,7 +77,7 @@ func (m *move) parkDefinition(ctx context.Context) error {
 		}
 		err := m.awaitDocuments(ctx, front)
 		if err == nil {
-			m.check("the CustomResourceDefinition serves nothing, and OpenAPI v2 and v3 have what %s documents", m.to.form.Name())
+			m.check("the CustomResourceDefinition serves nothing, and OpenAPI v2 has what %s documents", m.to.form.Name())
 			return nil
 		}
 		if attempt == attempts || ctx.Err() != nil {

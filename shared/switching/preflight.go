@@ -40,7 +40,7 @@ func (m *move) preflight(ctx context.Context) error {
 
 // lookAtStorage: what is stored has to be there to look at.
 func (m *move) lookAtStorage(ctx context.Context) ([]string, error) {
-	source, err := openStore(m.from.plan.Etcd)
+	source, err := openStore(ctx, m.from.plan.Etcd)
 	if err != nil {
 		return nil, err
 	}
@@ -58,11 +58,17 @@ func (m *move) lookAtStorage(ctx context.Context) ([]string, error) {
 	return nil, nil
 }
 
-// lookAtVersions: whoever uses a version has to find it again.
+// lookAtVersions: whoever uses a version has to find it again, also if the switch is taken back.
 func (m *move) lookAtVersions(context.Context) ([]string, error) {
-	if missing := sets.New(m.from.versions()...).Difference(sets.New(m.to.versions()...)); missing.Len() > 0 {
+	from, to := sets.New(m.from.versions()...), sets.New(m.to.versions()...)
+	if missing := from.Difference(to); missing.Len() > 0 {
 		return []string{fmt.Sprintf("%s with profile %s does not serve %s, which is served now", m.to.form.Name(), m.to.profile,
 			strings.Join(sets.List(missing), ", "))}, nil
+	}
+	if surplus := to.Difference(from); surplus.Len() > 0 {
+		return []string{fmt.Sprintf("%s with profile %s does not serve %s, which %s does: there would be no way back; change the profile "+
+			"first, with `duet install --impl %s --profile NAME`", m.from.form.Name(), m.from.profile,
+			strings.Join(sets.List(surplus), ", "), m.to.form.Name(), m.from.form.Name())}, nil
 	}
 	return nil, nil
 }
@@ -228,6 +234,9 @@ func (m *move) lookAtObjects(ctx context.Context) ([]string, error) {
 			}
 		}
 	}
+	if m.strategy() == API {
+		reasons = append(reasons, ownedByEachOther(objects)...)
+	}
 	m.result.Objects = len(objects)
 	if more := len(reasons) - shownObjects; more > 0 {
 		reasons = append(reasons[:shownObjects], fmt.Sprintf("and %d more", more))
@@ -236,6 +245,21 @@ func (m *move) lookAtObjects(ctx context.Context) ([]string, error) {
 		m.check("%d objects mean the same to %s", len(objects), m.to.form.Name())
 	}
 	return reasons, nil
+}
+
+// ownedByEachOther names the objects that another one owns. It would have to be another owner, with a UID that nobody knows
+// before it is made.
+func ownedByEachOther(objects map[string]*unstructured.Unstructured) []string {
+	var reasons []string
+	for _, key := range sortedKeys(objects) {
+		for _, owner := range objects[key].GetOwnerReferences() {
+			if group, _ := schema.ParseGroupVersion(owner.APIVersion); group.Group == install.Group {
+				reasons = append(reasons, fmt.Sprintf("%s is owned by %s %s, which would be made anew as well: remove the owner reference, "+
+					"and set it again when the switch is done", key, owner.Kind, owner.Name))
+			}
+		}
+	}
+	return reasons
 }
 
 // intentions are what a switch would do, in its order.

@@ -18,7 +18,7 @@ import (
 // read it. A write that changes nothing is enough, since the server compares bytes. What is encrypted is written in any
 // case: nobody can see what it is.
 func (m *move) rewrite(ctx context.Context) error {
-	source, err := openStore(m.from.plan.Etcd)
+	source, err := openStore(ctx, m.from.plan.Etcd)
 	if err != nil {
 		return err
 	}

@@ -26,14 +26,22 @@ type store struct {
 	prefix string
 }
 
-func openStore(access controlplane.EtcdAccess) (*store, error) {
+// openStore opens a store that answers. The client of etcd waits for one that does not for ever.
+func openStore(ctx context.Context, access controlplane.EtcdAccess) (*store, error) {
 	client, err := access.Client()
 	if err != nil {
 		return nil, err
 	}
-	return &store{
+	opened := &store{
 		client: client, prefix: strings.Join([]string{access.Prefix, install.Group, install.Resource.Resource, ""}, "/"),
-	}, nil
+	}
+	answering, cancel := context.WithTimeout(ctx, waitTimeout)
+	defer cancel()
+	if _, err := opened.revision(answering); err != nil {
+		opened.close()
+		return nil, fmt.Errorf("etcd at %s does not answer: %w", access.URL, err)
+	}
+	return opened, nil
 }
 
 func (s *store) close() { _ = s.client.Close() }

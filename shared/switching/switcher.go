@@ -31,6 +31,17 @@ func New(installer *install.Installer, progress func(format string, args ...any)
 // changed. After any other error, and after this program was killed, Run again goes on, and Run with Rollback goes back.
 // The result says what was done, also beside an error.
 func (s *Switcher) Run(ctx context.Context, options Options) (*Result, error) {
+	if !options.DryRun {
+		release, err := s.installer.Lock()
+		if err != nil {
+			return nil, refuse("%v", err)
+		}
+		defer release()
+	}
+	return s.run(ctx, options)
+}
+
+func (s *Switcher) run(ctx context.Context, options Options) (*Result, error) {
 	now, err := s.look(ctx)
 	if err != nil {
 		return nil, err
@@ -93,11 +104,8 @@ func (s *Switcher) look(ctx context.Context) (situation, error) {
 	if err != nil {
 		return now, err
 	}
-	profile := ""
-	if record.Form == detected.Form {
-		profile = record.Profile
-	}
-	if profile, err = install.ProfileOf(form, profile); err != nil {
+	profile, err := install.ServingProfile(form, record, now.last)
+	if err != nil {
 		return now, err
 	}
 	now.serving = install.SwitchSide{Form: detected.Form, Profile: profile}
@@ -225,6 +233,10 @@ func (m *move) rehearse(ctx context.Context) error {
 // run does what is left to do. Where it stands is written down before each step, since a step that was interrupted has to
 // be begun again.
 func (m *move) run(ctx context.Context, until Step) error {
+	if until != "" && before(until, Step(m.state.Step)) {
+		m.progress("%s is done already; the next step is %s", until, m.state.Step)
+		return nil
+	}
 	watching, err := m.watch(ctx)
 	if err != nil {
 		return err

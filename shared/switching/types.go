@@ -90,8 +90,10 @@ type Result struct {
 	Rollback bool `json:"rollback,omitempty"`
 	// DryRun: nothing was changed.
 	DryRun bool `json:"dryRun,omitempty"`
-	// Finished: the last step is done. Otherwise another run goes on.
-	Finished bool `json:"finished"`
+	// Finished: the last step is done. Otherwise another run goes on, if the switch was not Withdrawn: everything is as it was
+	// before, because the other form refused it, or because it was taken back before that had served.
+	Finished  bool `json:"finished"`
+	Withdrawn bool `json:"withdrawn,omitempty"`
 	// Objects that there were when they were compared.
 	Objects int `json:"objects"`
 	// Steps of this run. A run that goes on does not have those of the runs before it.
@@ -127,6 +129,9 @@ type Windows struct {
 	// kube-apiservers, at the one where it took longest.
 	WriteRefused metav1.Duration `json:"writeRefused"`
 	ReadRefused  metav1.Duration `json:"readRefused"`
+	// ReadPutOff are the times in which reads were put off and not refused: 429 or 504 with Retry-After, after which clients
+	// come again, client-go by itself.
+	ReadPutOff metav1.Duration `json:"readPutOff"`
 	// Writes and Reads that were tried, at all of them.
 	Writes int `json:"writes"`
 	Reads  int `json:"reads"`

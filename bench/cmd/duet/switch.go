@@ -157,7 +157,7 @@ func switchVerdict(result *switching.Result) string {
 	switch {
 	case result.DryRun:
 		return fmt.Sprintf("%s to %s, strategy %s: nothing was changed", result.From, result.To, result.Strategy)
-	case result.Finished && len(result.Steps) == 1:
+	case result.Withdrawn:
 		return fmt.Sprintf("the switch to %s is taken back; %s has served all the time", result.To, result.From)
 	case result.Finished:
 		lines = append(lines, fmt.Sprintf("%s serves, with profile %s (strategy %s)", result.To, result.Profile, result.Strategy))
@@ -168,7 +168,8 @@ func switchVerdict(result *switching.Result) string {
 	windows := result.Windows
 	lines = append(lines,
 		fmt.Sprintf("writes refused for %s, of %d tried", windows.WriteRefused.Duration, windows.Writes),
-		fmt.Sprintf("reads refused for %s, of %d tried", windows.ReadRefused.Duration, windows.Reads),
+		fmt.Sprintf("reads refused for %s, and put off for %s (Retry-After), of %d tried", windows.ReadRefused.Duration,
+			windows.ReadPutOff.Duration, windows.Reads),
 		fmt.Sprintf("an open watch had to be opened again %d times", windows.WatchRestarts))
 	if moved := result.Moved; moved != nil && moved.Export != "" {
 		lines = append(lines,

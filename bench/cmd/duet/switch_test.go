@@ -35,6 +35,11 @@ func TestPrintSwitch(t *testing.T) {
 			},
 			want: []string{"3 objects were made anew, with new UIDs, and 21 children", "kept in /dir/switch/x-crd.jsonl"},
 		},
+		"the end of one": {
+			result: switching.Result{From: "crd", To: "aggregated", Profile: "shared-etcd", Strategy: switching.Shared, Finished: true,
+				Steps: []switching.StepResult{{Name: switching.Confirm}}},
+			want: []string{"aggregated serves, with profile shared-etcd"},
+		},
 		"a part of one": {
 			result: switching.Result{From: "crd", To: "aggregated", Strategy: switching.Shared},
 			want:   []string{"from crd to aggregated is not done yet"},
@@ -44,7 +49,7 @@ func TestPrintSwitch(t *testing.T) {
 			want:   []string{"nothing was changed"},
 		},
 		"one that was taken back": {
-			result: switching.Result{From: "crd", To: "aggregated", Finished: true, Rollback: true,
+			result: switching.Result{From: "crd", To: "aggregated", Finished: true, Rollback: true, Withdrawn: true,
 				Steps: []switching.StepResult{{Name: switching.Park}}},
 			want: []string{"is taken back; crd has served all the time"},
 		},
