@@ -79,12 +79,16 @@ func (c *checker) failures() {
 			counts.NotFound++
 		}
 	}
+	var end time.Duration
+	for _, operation := range inOrder {
+		end = max(end, operation.Return)
+	}
 	for of, still := range failing {
 		allowed := c.options.Reads
 		if of.writes {
 			allowed = c.options.Writes
 		}
-		if still && allowed.Longest > 0 {
+		if still && allowed.Longest > 0 && end-refused[of] > allowed.Longest {
 			c.accuse("S5", Object{}, refused[of], fmt.Sprintf("client %s had no success after %s",
 				of.client, stamp(refused[of])))
 		}

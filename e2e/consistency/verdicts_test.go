@@ -259,6 +259,8 @@ func TestVerdicts(t *testing.T) {
 				Operations: []*Operation{
 					get(1, 2, unavailable), get(3, 4, unavailable), get(5, 6, found()),
 					at(7, 8, Operation{Client: "other", Verb: Get, Object: stable, Answer: unavailable}),
+					at(9, 10, Operation{Client: "late", Verb: Get, Object: stable, Answer: unavailable}),
+					get(11, 12, found()),
 				},
 			},
 			options: Options{Reads: Allowance{Codes: []int{503}, Longest: 4 * time.Second}},
