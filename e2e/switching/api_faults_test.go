@@ -139,7 +139,7 @@ func (l *load) expectMoved(ctx context.Context, before map[string]unstructured.U
 	l.namesOnly = true
 	Expect(l.children(ctx)).To(Equal(l.withoutUIDs()))
 	Eventually(func(ctx context.Context) []string { return l.abandoned(ctx) }).WithContext(ctx).
-		WithTimeout(settling).Should(BeEmpty(), "a child has an owner that is not there")
+		WithTimeout(collecting).Should(BeEmpty(), "a child has an owner that is not there")
 	Eventually(l.unobserved).WithContext(ctx).WithTimeout(settling).Should(BeZero())
 }
 

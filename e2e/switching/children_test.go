@@ -3,6 +3,7 @@ package switching_test
 import (
 	"context"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -78,6 +79,10 @@ func (l *load) eachChild(ctx context.Context, call func(string, metav1.PartialOb
 	}
 }
 
+// collecting is how long the garbage collector may take. What was refused to it while it was held it tries again later and
+// later, after 1,000 s at most.
+const collecting = 20 * time.Minute
+
 // same makes sure that every child is the one it was, and that the garbage collector was at work: no child is left of
 // an instance that went.
 func (l *load) same(ctx context.Context) {
@@ -86,9 +91,8 @@ func (l *load) same(ctx context.Context) {
 	now := l.children(ctx)
 	Expect(now).To(Equal(l.before))
 	AddReportEntry("children", len(now))
-	// What was refused to the garbage collector while it was held it tries again later and later: after as long again.
 	Eventually(func(ctx context.Context) []string { return l.abandoned(ctx) }).WithContext(ctx).
-		WithTimeout(settling).Should(BeEmpty(), "the garbage collector leaves children of instances that are gone")
+		WithTimeout(collecting).Should(BeEmpty(), "the garbage collector leaves children of instances that are gone")
 }
 
 // abandoned are the children whose owner is gone.
