@@ -7,8 +7,8 @@
 //
 // What a run costs is set by its arguments, after -args:
 //
-//	-objects 60        that are there all the time; others come and go
-//	-rate 25           writes in a second, and as many reads, as far as the machine can
+//	-objects 40        that are there all the time; others come and go
+//	-rate 15           writes in a second, and as many reads, as far as the machine can
 //	-watches 20        of which every fifth is an informer of client-go
 //	-calm 3s           between two switches
 //	-round-trips 1     to the other form and back
@@ -37,8 +37,8 @@ import (
 
 // The size of the run.
 var (
-	objects    = flag.Int("objects", 60, "instances that are there all the time")
-	rate       = flag.Int("rate", 25, "writes in a second, and as many reads")
+	objects    = flag.Int("objects", 40, "instances that are there all the time")
+	rate       = flag.Int("rate", 15, "writes in a second, and as many reads")
 	watches    = flag.Int("watches", 20, "watches, every fifth of them an informer")
 	calm       = flag.Duration("calm", 3*time.Second, "time between two switches")
 	roundTrips = flag.Int("round-trips", 1, "switches to the other form and back")
