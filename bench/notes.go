@@ -15,8 +15,11 @@ const maxMisjudged = 0.1
 // realised is the share of what an arm got through in the rounds that it was asked for. It is not the one that is meant where
 // the machine has become faster or slower since the capacity was measured; false where that was not measured again.
 func realised(b *report.Bench, s report.Scenario, a report.Arm, rows []report.Row) (float64, bool) {
+	if s.Capacity == "" || len(rows) == 0 {
+		return 0, false
+	}
 	pace := estimate(b, s.Capacity, a, Pace)
-	if s.Capacity == "" || pace.N == 0 || len(rows) == 0 {
+	if pace.N == 0 {
 		return 0, false
 	}
 	return rows[0].Rate * pace.Median / 1e9, true

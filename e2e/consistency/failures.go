@@ -45,7 +45,9 @@ func (c *checker) failures() {
 	counts := &c.verdict.Counts
 	inOrder := slices.Clone(c.history.Operations)
 	slices.SortStableFunc(inOrder, func(a, b *Operation) int { return int(a.Call - b.Call) })
+	var end time.Duration
 	for _, operation := range inOrder {
+		end = max(end, operation.Return)
 		writes := operation.Verb.Writes()
 		allowed, longest := c.options.Reads, &counts.ReadsRefused
 		if writes {
@@ -78,10 +80,6 @@ func (c *checker) failures() {
 		} else if operation.Answer.Code == http.StatusNotFound {
 			counts.NotFound++
 		}
-	}
-	var end time.Duration
-	for _, operation := range inOrder {
-		end = max(end, operation.Return)
 	}
 	for of, still := range failing {
 		allowed := c.options.Reads

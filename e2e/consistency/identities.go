@@ -110,20 +110,17 @@ func (c *checker) deletedAnew(before, after *Change) {
 	if !before.State.Deleting || after.State.Deleting {
 		return
 	}
-	object := after.State.Object
-	for i := c.timeline.byRevision[after.Revision]; i != none; i = c.timeline.next(object, i) {
-		if change := c.timeline.changes[i]; change.Deleted || change.State.Deleting {
+	for now := range c.timeline.from(after) {
+		if now.Deleted || now.State.Deleting {
 			return
 		}
 	}
-	c.accuse("S2", object, after.Received, "its deletion had begun, and was forgotten by the move", before, after)
+	c.accuse("S2", after.State.Object, after.Received, "its deletion had begun, and was forgotten by the move", before, after)
 }
 
 // statusAnew checks that an object that was made anew got its status, before anybody wrote another.
 func (c *checker) statusAnew(before, after *Change) {
-	object := after.State.Object
-	for i := c.timeline.byRevision[after.Revision]; i != none; i = c.timeline.next(object, i) {
-		now := c.timeline.changes[i]
+	for now := range c.timeline.from(after) {
 		if now.State.StatusToken == before.State.StatusToken {
 			return
 		}
@@ -131,7 +128,7 @@ func (c *checker) statusAnew(before, after *Change) {
 			break
 		}
 	}
-	c.accuse("S2", object, after.Received, "the move forgot the status that was written last", before, after)
+	c.accuse("S2", after.State.Object, after.Received, "the move forgot the status that was written last", before, after)
 }
 
 // moved checks a copy of an object in another store.

@@ -2,6 +2,7 @@ package consistency
 
 import (
 	"cmp"
+	"iter"
 	"maps"
 	"slices"
 	"sort"
@@ -144,6 +145,16 @@ func (t *timeline) next(object Object, place int) int {
 		return changes[after]
 	}
 	return none
+}
+
+// from are a change and those of the same object after it.
+func (t *timeline) from(change *Change) iter.Seq[*Change] {
+	return func(yield func(*Change) bool) {
+		object := change.State.Object
+		for i := t.byRevision[change.Revision]; i != none && yield(t.changes[i]); {
+			i = t.next(object, i)
+		}
+	}
 }
 
 // news is the next change of an object that is more than its copy in another store, or none. While objects move, both

@@ -11,8 +11,6 @@ import (
 	. "github.com/onsi/gomega"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/duet-api/duet/e2e/behaviour"
-	"github.com/duet-api/duet/e2e/suite"
 	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 	"github.com/duet-api/duet/shared/install"
 	"github.com/duet-api/duet/shared/switching"
@@ -31,18 +29,11 @@ var _ = Describe("A switch of strategy api, with kill -9 of duet", Ordered, Labe
 	if !*full {
 		return
 	}
-	var site *behaviour.Site
+	place := openSupervised(compacting)
 	there := &population{}
 
-	BeforeAll(func(ctx context.Context) { site = supervised(ctx, compacting) })
-	JustAfterEach(func(ctx context.Context) {
-		if CurrentSpecReport().Failed() {
-			suite.ShowLogs(ctx, site)
-		}
-	})
-
 	It("in each step comes to its end, there and back", SpecTimeout(patience), func(ctx context.Context) {
-		load := settle(ctx, site, there)
+		load := settle(ctx, *place, there)
 		for _, step := range chosen() {
 			for _, to := range []string{install.Aggregated, install.CRD} {
 				before := load.held(ctx)
@@ -55,11 +46,11 @@ var _ = Describe("A switch of strategy api, with kill -9 of duet", Ordered, Labe
 	})
 
 	It("in each step can be taken back", SpecTimeout(patience), func(ctx context.Context) {
-		load := settle(ctx, site, there)
+		load := settle(ctx, *place, there)
 		for _, step := range chosen() {
 			before := load.held(ctx)
 			load.killed(ctx, step, early, switching.Options{To: install.Aggregated, Strategy: switching.API})
-			state, err := site.Installer.ReadSwitch(ctx)
+			state, err := load.site.Installer.ReadSwitch(ctx)
 			Expect(err).NotTo(HaveOccurred())
 			if state == nil || state.Phase != install.Switching && state.To.Form != install.Aggregated {
 				load.expectMoved(ctx, before, 0) // Nothing had begun.
@@ -71,7 +62,7 @@ var _ = Describe("A switch of strategy api, with kill -9 of duet", Ordered, Labe
 				moves = 2
 			}
 			load.expectMoved(ctx, before, moves)
-			status, err := site.Installer.Status(ctx)
+			status, err := load.site.Installer.Status(ctx)
 			Expect(err).NotTo(HaveOccurred())
 			Expect(status.Form).To(Equal(install.CRD))
 		}
@@ -83,7 +74,7 @@ func (l *load) killed(ctx context.Context, step switching.Step, within time.Dura
 	GinkgoHelper()
 	after := rand.N(within)
 	By(fmt.Sprintf("switching to %s, with kill -9 of duet %s after %s began", options.To, after.Round(time.Millisecond), step))
-	_ = l.killedRun(ctx, step, after, "--to", options.To, "--strategy", string(options.Strategy), "--until", string(options.Until))
+	_ = l.killedRun(ctx, step, after, options)
 }
 
 // goesOn runs until a run comes to its end.

@@ -8,7 +8,6 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
-	"github.com/duet-api/duet/e2e/behaviour"
 	"github.com/duet-api/duet/e2e/consistency"
 	"github.com/duet-api/duet/e2e/suite"
 	"github.com/duet-api/duet/shared/controlplane"
@@ -50,17 +49,10 @@ var _ = Describe("A switch of strategy dedicated, with kill -9 of duet", Ordered
 	if !*full {
 		return
 	}
-	var site *behaviour.Site
-
-	BeforeAll(func(ctx context.Context) { site = supervised(ctx) })
-	JustAfterEach(func(ctx context.Context) {
-		if CurrentSpecReport().Failed() {
-			suite.ShowLogs(ctx, site)
-		}
-	})
+	place := openSupervised()
 
 	It("in each step comes to its end, and loses nothing", SpecTimeout(patience), func(ctx context.Context) {
-		load := start(ctx, site, &population{})
+		load := start(ctx, *place, &population{})
 		for _, step := range chosen() {
 			for _, to := range []string{install.Aggregated, install.CRD} {
 				load.copyWithout(ctx, step, to)

@@ -41,12 +41,17 @@ var _ = Describe("A switch of what is encrypted at rest", Ordered, Label("encryp
 	}
 	const encrypts = "--encryption-provider-config="
 	var (
-		site *behaviour.Site
 		file string
 		made map[string]types.UID
 	)
+	place := placed(func(ctx context.Context) *behaviour.Site {
+		file = filepath.Join(GinkgoT().TempDir(), "encryption.yaml")
+		key := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("duet"), 8))
+		Expect(os.WriteFile(file, fmt.Appendf(nil, bound, key), 0o600)).To(Succeed())
+		return suite.Open(ctx, suite.Forms[0], "", binaries, controlplane.Options{APIServerArgs: []string{encrypts + file}})
+	})
 	amend := func(args ...string) {
-		site.Installer.Env.Amend = func(spec process.Spec) process.Spec {
+		(*place).Installer.Env.Amend = func(spec process.Spec) process.Spec {
 			if spec.Name == "duet-apiserver" {
 				spec.Args = slices.Concat(spec.Args, args)
 			}
@@ -54,13 +59,13 @@ var _ = Describe("A switch of what is encrypted at rest", Ordered, Label("encryp
 		}
 	}
 	run := func(ctx context.Context, to string, strategy switching.Strategy) error {
-		_, err := switching.New(site.Installer, func(format string, args ...any) { GinkgoWriter.Printf(format+"\n", args...) }).
+		_, err := switching.New((*place).Installer, func(format string, args ...any) { GinkgoWriter.Printf(format+"\n", args...) }).
 			Run(ctx, switching.Options{To: to, Strategy: strategy})
 		return err
 	}
 	instances := func() dynamic.ResourceInterface {
 		GinkgoHelper()
-		client, err := dynamic.NewForConfig(site.Config())
+		client, err := dynamic.NewForConfig((*place).Config())
 		Expect(err).NotTo(HaveOccurred())
 		return client.Resource(resource(fixture.V1)).Namespace(metav1.NamespaceDefault)
 	}
@@ -83,18 +88,9 @@ var _ = Describe("A switch of what is encrypted at rest", Ordered, Label("encryp
 	}
 
 	BeforeAll(func(ctx context.Context) {
-		file = filepath.Join(GinkgoT().TempDir(), "encryption.yaml")
-		key := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("duet"), 8))
-		Expect(os.WriteFile(file, fmt.Appendf(nil, bound, key), 0o600)).To(Succeed())
-		site = suite.Open(ctx, suite.Forms[0], "", binaries, controlplane.Options{APIServerArgs: []string{encrypts + file}})
 		made = map[string]types.UID{}
 		for i := range 3 {
 			create(ctx, fmt.Sprintf("db-%d", i))
-		}
-	})
-	JustAfterEach(func(ctx context.Context) {
-		if CurrentSpecReport().Failed() {
-			suite.ShowLogs(ctx, site)
 		}
 	})
 
@@ -110,13 +106,13 @@ var _ = Describe("A switch of what is encrypted at rest", Ordered, Label("encryp
 			Expect(served(ctx)).To(Equal(made))
 
 			// What is stored as protobuf looks like everything else that is encrypted.
-			record, err := install.ReadRecord(ctx, site.Installer.Client())
+			record, err := install.ReadRecord(ctx, (*place).Installer.Client())
 			Expect(err).NotTo(HaveOccurred())
 			amend(encrypts+file, "--storage-media-type=application/vnd.kubernetes.protobuf")
-			Expect(site.Installer.Install(ctx, install.Aggregated, record.Profile)).To(Succeed())
+			Expect((*place).Installer.Install(ctx, install.Aggregated, record.Profile)).To(Succeed())
 			create(ctx, "protobuf-"+string(strategy))
 			amend(encrypts + file)
-			Expect(site.Installer.Install(ctx, install.Aggregated, record.Profile)).To(Succeed())
+			Expect((*place).Installer.Install(ctx, install.Aggregated, record.Profile)).To(Succeed())
 
 			Expect(run(ctx, install.CRD, strategy)).To(Succeed())
 			Expect(served(ctx)).To(Equal(made))

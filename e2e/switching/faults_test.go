@@ -60,20 +60,13 @@ var _ = Describe("A switch of strategy shared, with kill -9", Ordered, Label("fa
 	if !*full {
 		return
 	}
-	var site *behaviour.Site
+	place := openSupervised()
 	there := &population{}
-
-	BeforeAll(func(ctx context.Context) { site = supervised(ctx) })
-	JustAfterEach(func(ctx context.Context) {
-		if CurrentSpecReport().Failed() {
-			suite.ShowLogs(ctx, site)
-		}
-	})
 
 	for _, victim := range victims {
 		It("of "+victim+" in each step comes to its end, and loses nothing", Label(victim), SpecTimeout(patience),
 			func(ctx context.Context) {
-				load := start(ctx, site, there)
+				load := start(ctx, *place, there)
 				var table []string
 				kills := 0
 				for _, step := range chosen() {
@@ -113,6 +106,11 @@ var beDismissed = WithTransform(func(err error) bool {
 	var unknown *process.UnknownError
 	return errors.As(err, &unknown)
 }, BeTrue())
+
+// openSupervised is open for a program that switches.
+func openSupervised(apiServerArgs ...string) **behaviour.Site {
+	return placed(func(ctx context.Context) *behaviour.Site { return supervised(ctx, apiServerArgs...) })
+}
 
 // supervised is a control plane with a form, which duet finds as one of its own: it is asked at its socket.
 func supervised(ctx context.Context, apiServerArgs ...string) *behaviour.Site {
@@ -179,7 +177,7 @@ func (l *load) switchWithout(ctx context.Context, victim string, step switching.
 func (l *load) firstRun(ctx context.Context, victim string, step switching.Step, to string) (killed bool, err error) {
 	GinkgoHelper()
 	if victim == duet {
-		err := l.killedRun(ctx, step, rand.N(early), "--to", to, "--strategy", string(switching.Shared))
+		err := l.killedRun(ctx, step, rand.N(early), switching.Options{To: to, Strategy: switching.Shared})
 		var exit *exec.ExitError
 		Expect(errors.As(err, &exit)).To(BeTrue(), "it was to be killed: %v", err)
 		Expect(exit.ExitCode()).To(Equal(-1), "it ended by itself")
@@ -228,10 +226,11 @@ func (l *load) awaitRunning(inStep context.Context, name string) bool {
 
 // killedRun runs the program and kills it some time after it says that it begins a step. Its error is that it was killed,
 // unless it ended before.
-func (l *load) killedRun(ctx context.Context, step switching.Step, after time.Duration, arguments ...string) error {
+func (l *load) killedRun(ctx context.Context, step switching.Step, after time.Duration, options switching.Options) error {
 	GinkgoHelper()
 	run := exec.CommandContext(ctx, filepath.Join(binaries, duet),
-		slices.Concat([]string{"switch", "--dir", l.site.Plane.Dir()}, arguments)...)
+		"switch", "--dir", l.site.Plane.Dir(),
+		"--to", options.To, "--strategy", string(options.Strategy), "--until", string(options.Until))
 	progress, err := run.StderrPipe()
 	Expect(err).NotTo(HaveOccurred())
 	Expect(run.Start()).To(Succeed())

@@ -8,7 +8,6 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
-	"github.com/duet-api/duet/e2e/behaviour"
 	"github.com/duet-api/duet/e2e/consistency"
 	"github.com/duet-api/duet/e2e/suite"
 	"github.com/duet-api/duet/shared/controlplane"
@@ -40,7 +39,7 @@ var _ = Describe("A switch that is interrupted", Label("interrupted"), func() {
 					more = false
 					for _, to := range []string{install.Aggregated, install.CRD} {
 						options := switching.Options{To: to, Strategy: strategy}
-						if told := load.interruptedAt(ctx, *place, places, options); told != "" {
+						if told := load.interruptedAt(ctx, places, options); told != "" {
 							table, more = append(table, fmt.Sprintf("to %-10s  after %q", to, told)), true
 						}
 						load.goesOn(ctx, options)
@@ -58,7 +57,7 @@ var _ = Describe("A switch that is interrupted", Label("interrupted"), func() {
 
 // interruptedAt switches until so many things have been told, and says which was the last; nothing if the switch had come to
 // its end by then.
-func (l *load) interruptedAt(ctx context.Context, site *behaviour.Site, places int, options switching.Options) (told string) {
+func (l *load) interruptedAt(ctx context.Context, places int, options switching.Options) (told string) {
 	GinkgoHelper()
 	By(fmt.Sprintf("switching to %s, interrupted after %d lines", options.To, places))
 	ctx, interrupt := context.WithCancel(ctx)
@@ -70,10 +69,11 @@ func (l *load) interruptedAt(ctx context.Context, site *behaviour.Site, places i
 			interrupt()
 		}
 	}
-	before := site.Installer.Progress
-	defer func() { site.Installer.Progress = before }()
-	site.Installer.Progress = progress
-	_, err := switching.New(site.Installer, progress).Run(ctx, options)
+	installer := l.site.Installer
+	before := installer.Progress
+	defer func() { installer.Progress = before }()
+	installer.Progress = progress
+	_, err := switching.New(installer, progress).Run(ctx, options)
 	if told == "" {
 		Expect(err).NotTo(HaveOccurred())
 	}

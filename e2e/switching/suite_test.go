@@ -89,10 +89,13 @@ var _ = Describe("Load without a switch", func() {
 
 // open starts a control plane for the specs of a container, and installs a form there.
 func open(form install.Implementation, plane controlplane.Options) **behaviour.Site {
+	return placed(func(ctx context.Context) *behaviour.Site { return suite.Open(ctx, form, "", binaries, plane) })
+}
+
+// placed starts a place for the specs of a container, and shows its logs when one fails.
+func placed(begin func(context.Context) *behaviour.Site) **behaviour.Site {
 	var site *behaviour.Site
-	BeforeAll(func(ctx context.Context) {
-		site = suite.Open(ctx, form, "", binaries, plane)
-	})
+	BeforeAll(func(ctx context.Context) { site = begin(ctx) })
 	JustAfterEach(func(ctx context.Context) {
 		if CurrentSpecReport().Failed() {
 			suite.ShowLogs(ctx, site)

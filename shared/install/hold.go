@@ -2,9 +2,7 @@ package install
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -19,29 +17,15 @@ const holdName = "duet-hold-crd"
 // hold is the policy that protects what is stored below a CustomResourceDefinition that serves nothing. Deleting it
 // deletes every object below its keys, straight in etcd, even while an aggregated server serves the same keys.
 func hold() []*unstructured.Unstructured {
-	return []*unstructured.Unstructured{
-		{Object: map[string]any{
-			"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy",
-			"metadata": map[string]any{"name": holdName},
-			"spec": map[string]any{
-				"matchConstraints": map[string]any{"resourceRules": []any{map[string]any{
-					"apiGroups": []any{crdGVK.Group}, "apiVersions": []any{"*"},
-					"operations": []any{"DELETE"}, "resources": []any{"customresourcedefinitions"},
-				}}},
-				// Not by resourceNames: a request that deletes a collection has no name, and would be let through.
-				"validations": []any{map[string]any{
-					"expression": fmt.Sprintf("oldObject.metadata.name != '%s'", Resource.GroupResource()),
-					"message": "deleting this CustomResourceDefinition deletes every MySQLInstance that is stored; " +
-						"`duet uninstall --delete-data` is the way to mean it",
-				}},
-			},
+	return Policy(holdName,
+		[]any{map[string]any{
+			"apiGroups": []any{crdGVK.Group}, "apiVersions": []any{"*"},
+			"operations": []any{"DELETE"}, "resources": []any{"customresourcedefinitions"},
 		}},
-		{Object: map[string]any{
-			"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
-			"metadata": map[string]any{"name": holdName},
-			"spec":     map[string]any{"policyName": holdName, "validationActions": []any{"Deny"}},
-		}},
-	}
+		// Not by resourceNames: a request that deletes a collection has no name, and would be let through.
+		nil, fmt.Sprintf("oldObject.metadata.name != '%s'", Resource.GroupResource()),
+		"deleting this CustomResourceDefinition deletes every MySQLInstance that is stored; "+
+			"`duet uninstall --delete-data` is the way to mean it")
 }
 
 // raiseHold applies the hold and waits until it is enforced: a policy takes effect some moments after it is written. While
@@ -57,16 +41,10 @@ func (i *Installer) raiseHold(ctx context.Context, crd *unstructured.Unstructure
 				return final{err}
 			}
 			err = c.Delete(ctx, crd.DeepCopy(), client.DryRunAll)
-			if (apierrors.IsInvalid(err) || apierrors.IsForbidden(err)) && strings.Contains(err.Error(), holdName) {
-				return nil
-			}
 			if apierrors.IsNotFound(err) {
 				return nil
 			}
-			if err == nil {
-				return errors.New("a dry run of deleting the CustomResourceDefinition still succeeds")
-			}
-			return err
+			return RefusedBy(holdName, err)
 		})
 	})
 }

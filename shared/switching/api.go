@@ -47,11 +47,7 @@ func (m *move) copies() (dynamic.NamespaceableResourceInterface, error) {
 	if len(m.to.registrations()) == 0 {
 		return importing(m.installer.Env.Config(), importVersion)
 	}
-	server, ok := m.to.plan.Server()
-	if !ok {
-		return nil, fmt.Errorf("%s with profile %s has no server", m.to.form.Name(), m.to.profile)
-	}
-	config, err := m.installer.Env.DirectConfig(server.Name)
+	config, err := m.direct(m.to)
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ func (m *move) withdraw(ctx context.Context, refused *RefusedError) error {
 	if err != nil || flipped || m.state.Rollback {
 		return errors.Join(errors.New(refused.Error()), err) // It is no refusal then: something has changed.
 	}
-	m.result.Withdrawn, m.undone = true, true
+	m.result.Withdrawn = true
 	if err := m.unprepare(ctx); err != nil {
 		return fmt.Errorf("%s; what was prepared could not be taken away: %w", refused.Error(), err)
 	}
@@ -44,7 +44,7 @@ func (m *move) withdraw(ctx context.Context, refused *RefusedError) error {
 
 // undo takes away what was prepared for a form that has not served.
 func (m *move) undo(ctx context.Context) error {
-	m.result.Rollback, m.result.Withdrawn, m.undone = true, true, true
+	m.result.Rollback, m.result.Withdrawn = true, true
 	if err := m.step(ctx, Park, m.unprepare); err != nil {
 		return err
 	}

@@ -122,7 +122,7 @@ func (m *move) ready(ctx context.Context) error {
 	if !ok {
 		return nil
 	}
-	config, err := m.installer.Env.DirectConfig(process.Name)
+	config, err := m.direct(m.to)
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ func (m *move) writesFence() []*unstructured.Unstructured {
 			"name": "not-the-importer", "expression": fmt.Sprintf("request.userInfo.username != '%s'", importer),
 		}}
 	}
-	return policy(writesPolicy,
+	return install.Policy(writesPolicy,
 		[]any{
 			map[string]any{
 				"apiGroups": []any{install.Group}, "apiVersions": []any{"*"}, "operations": []any{"CREATE", "UPDATE", "DELETE", "CONNECT"},
@@ -66,10 +66,10 @@ func (m *move) holdWrites(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := refusedBy(writesPolicy, administrator.Create(ctx, fencedCanary(), client.DryRunAll)); err != nil {
+		if err := install.RefusedBy(writesPolicy, administrator.Create(ctx, fencedCanary(), client.DryRunAll)); err != nil {
 			return err
 		}
-		return refusedBy(writesPolicy, tryWrite(ctx, config))
+		return install.RefusedBy(writesPolicy, tryWrite(ctx, config))
 	}); err != nil {
 		return err
 	}
@@ -111,12 +111,12 @@ func (m *move) fencedBeside(ctx context.Context) error {
 	if !ok || len(m.to.registrations()) == 0 {
 		return nil
 	}
-	config, err := m.installer.Env.DirectConfig(server.Name)
+	config, err := m.direct(m.to)
 	if err != nil {
 		return err
 	}
 	if err := until(ctx, server.Name+" to refuse writes", fenceInterval, func(ctx context.Context) error {
-		return refusedBy(writesPolicy, tryWrite(ctx, config))
+		return install.RefusedBy(writesPolicy, tryWrite(ctx, config))
 	}); err != nil {
 		return err
 	}

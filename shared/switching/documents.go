@@ -141,11 +141,7 @@ func (a *asker) paths(ctx context.Context, document string, versions []string) (
 
 // server asks the server of a form itself.
 func (m *move) server(of side) (*asker, error) {
-	process, ok := of.plan.Server()
-	if !ok {
-		return nil, fmt.Errorf("%s with profile %s has no server", of.form.Name(), of.profile)
-	}
-	config, err := m.installer.Env.DirectConfig(process.Name)
+	config, err := m.direct(of)
 	if err != nil {
 		return nil, err
 	}

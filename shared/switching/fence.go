@@ -4,10 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
@@ -32,33 +30,10 @@ const canaryLabel = install.Group + "/switch-canary"
 // fenceInterval is how often is tried whether a policy is enforced.
 const fenceInterval = 50 * time.Millisecond
 
-// policy refuses the requests that one of the rules and all conditions match, unless an expression is true.
-func policy(name string, rules, conditions []any, expression, message string) []*unstructured.Unstructured {
-	spec := map[string]any{
-		"failurePolicy":    "Fail",
-		"matchConstraints": map[string]any{"resourceRules": rules},
-		"validations":      []any{map[string]any{"expression": expression, "message": message}},
-	}
-	if len(conditions) > 0 {
-		spec["matchConditions"] = conditions
-	}
-	return []*unstructured.Unstructured{
-		{Object: map[string]any{
-			"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy",
-			"metadata": map[string]any{"name": name}, "spec": spec,
-		}},
-		{Object: map[string]any{
-			"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
-			"metadata": map[string]any{"name": name},
-			"spec":     map[string]any{"policyName": name, "validationActions": []any{"Deny"}},
-		}},
-	}
-}
-
 // childrenHold keeps the garbage collector from deleting what an instance owns. It deletes what belongs to an owner that
 // answers 404, and a switch has no moment in which one does; this is for the case that it has.
 func childrenHold() []*unstructured.Unstructured {
-	return policy(childrenPolicy,
+	return install.Policy(childrenPolicy,
 		[]any{map[string]any{
 			"apiGroups": []any{"*"}, "apiVersions": []any{"*"}, "operations": []any{"DELETE"}, "resources": []any{"*"},
 		}},
@@ -126,7 +101,7 @@ func (m *move) holdChildren(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return refusedBy(childrenPolicy, asCollector.Delete(ctx, canary(), client.DryRunAll))
+		return install.RefusedBy(childrenPolicy, asCollector.Delete(ctx, canary(), client.DryRunAll))
 	})
 }
 
@@ -142,7 +117,7 @@ func (m *move) everywhere(ctx context.Context, what string, try func(context.Con
 func ownersFence() []*unstructured.Unstructured {
 	ours := fmt.Sprintf("o.apiVersion.startsWith('%s/')", install.Group)
 	owners := "object.?metadata.?ownerReferences.orValue([])"
-	return policy(ownersPolicy,
+	return install.Policy(ownersPolicy,
 		[]any{map[string]any{
 			"apiGroups": []any{"*"}, "apiVersions": []any{"*"}, "operations": []any{"CREATE", "UPDATE"}, "resources": []any{"*"},
 		}},
@@ -162,7 +137,7 @@ func (m *move) holdOwners(ctx context.Context) error {
 		return err
 	}
 	if err := m.everywhere(ctx, "owners to be held", func(ctx context.Context, config *rest.Config) error {
-		return refusedBy(ownersPolicy, m.tryOwner(ctx, config))
+		return install.RefusedBy(ownersPolicy, m.tryOwner(ctx, config))
 	}); err != nil {
 		return err
 	}
@@ -191,17 +166,6 @@ func (m *move) tryOwner(ctx context.Context, config *rest.Config) error {
 		Name: canaryInstance().GetName(), UID: "no-uid",
 	}})
 	return administrator.Create(ctx, child, client.DryRunAll)
-}
-
-// refusedBy is nil when a policy refused a request.
-func refusedBy(policy string, err error) error {
-	switch {
-	case err == nil:
-		return fmt.Errorf("policy %s is not enforced yet", policy)
-	case (apierrors.IsInvalid(err) || apierrors.IsForbidden(err)) && strings.Contains(err.Error(), policy):
-		return nil
-	}
-	return err
 }
 
 // holdDefinition has nobody delete the CustomResourceDefinition, and with it every object below its keys, also if it is
@@ -235,7 +199,7 @@ func (m *move) lowerFences(ctx context.Context) error {
 
 // serving is the side that serves when the switch, or what is left of it, is over.
 func (m *move) serving() side {
-	if m.undone {
+	if m.result.Withdrawn {
 		return m.from
 	}
 	return m.to

@@ -9,6 +9,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/rest"
 
 	"github.com/duet-api/duet/shared/install"
 )
@@ -164,8 +165,6 @@ type move struct {
 	state    install.SwitchState
 	result   *Result
 	checks   []string
-	// undone: the other form was taken away before it served.
-	undone bool
 }
 
 func (s *Switcher) move(ctx context.Context, state install.SwitchState) (*move, error) {
@@ -188,6 +187,15 @@ func (s *Switcher) move(ctx context.Context, state install.SwitchState) (*move, 
 		*each.side = side{form: form, profile: each.of.Profile, plan: plan}
 	}
 	return m, nil
+}
+
+// direct is access to the own server of a side, which has to have one.
+func (m *move) direct(of side) (*rest.Config, error) {
+	server, ok := of.plan.Server()
+	if !ok {
+		return nil, fmt.Errorf("%s with profile %s has no server", of.form.Name(), of.profile)
+	}
+	return m.installer.Env.DirectConfig(server.Name)
 }
 
 // strategy says how.

@@ -17,8 +17,7 @@ func (m *move) verify(ctx context.Context) error {
 	if len(m.to.registrations()) == 0 {
 		return m.verifyDefinition(ctx)
 	}
-	process, _ := m.to.plan.Server()
-	direct, err := m.installer.Env.DirectConfig(process.Name)
+	direct, err := m.direct(m.to)
 	if err != nil {
 		return err
 	}
