@@ -89,7 +89,7 @@ func value(row report.Row, metric report.Metric, plane string) (float64, bool) {
 	case metric == report.P50:
 		return float64(row.Latency.P50), row.Latency.Count > 0
 	case metric == report.P99:
-		return float64(row.Latency.P99), row.Latency.Count >= report.MinForP99
+		return float64(row.Latency.P99), row.Latency.Count > 0
 	case metric == Pace:
 		return float64(row.Elapsed) / float64(max(row.Latency.Count, 1)), row.Latency.Count > 0
 	case row.Attempts == 0:
@@ -111,7 +111,11 @@ func serves(component, plane string) bool {
 
 func series(b *report.Bench, scenario string, a report.Arm, metric report.Metric) map[int]float64 {
 	out := map[int]float64{}
-	for _, row := range rowsOf(b, scenario, a.Name) {
+	rows := rowsOf(b, scenario, a.Name)
+	if metric == report.P99 && !report.HaveP99(rows) {
+		return out
+	}
+	for _, row := range rows {
 		if v, ok := value(row, metric, a.Plane); ok {
 			out[row.Round] = v
 		}

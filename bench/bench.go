@@ -220,8 +220,8 @@ func (r *runner) prepare(ctx context.Context) error {
 	return nil
 }
 
-// populate prepares an arm for a population, and fills it in. An arm that repeats another one takes part in the other's
-// population if that is a large one.
+// populate prepares an arm for a population, and fills it in. An arm that repeats another one on the same control
+// plane takes part in the other's population if that is a large one.
 func (r *runner) populate(ctx context.Context, i int, population scenario.Population) (*scenario.Subject, error) {
 	a := r.Arms[i]
 	sized, err := population.On(a)
@@ -230,7 +230,7 @@ func (r *runner) populate(ctx context.Context, i int, population scenario.Popula
 	}
 	if population.Scales() {
 		for j, other := range r.Arms[:i] {
-			if shared := r.subjects[j][population]; shared != nil && other.Name == a.Repeats {
+			if shared := r.subjects[j][population]; shared != nil && a.IsTwinOf(other) {
 				return shared.Again(sized)
 			}
 		}

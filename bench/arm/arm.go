@@ -31,7 +31,7 @@ type Arm struct {
 	// Form is what serves the resource: the name of an implementation (crd, aggregated), or BuiltIn.
 	Form string
 	// Repeats names the arm that this one is identical to, if it is the second half of an A/A pair: what the two
-	// differ by is noise.
+	// differ by is noise, that between two control planes included if it is on another one.
 	Repeats string
 	// Witness: the arm is measured by an independent client, to check the numbers of the arm that it repeats.
 	Witness bool
@@ -55,6 +55,9 @@ type Arm struct {
 	// Wire, unless it is nil, counts what passes through the arm's connections.
 	Wire *measure.Wire
 }
+
+// IsTwinOf tells whether an arm repeats another one on the same control plane, where both can look at the same objects.
+func (a *Arm) IsTwinOf(other *Arm) bool { return a.Repeats == other.Name && a.Plane == other.Plane }
 
 // dialer opens the arm's connections.
 func (a *Arm) dialer() measure.DialFunc {

@@ -13,7 +13,7 @@ type Site interface {
 	Install(ctx context.Context) error
 	// Uninstall takes the parts and all objects away.
 	Uninstall(ctx context.Context) error
-	// StopServer ends the process that serves the resource, and StartServer starts it, without waiting for it.
+	// StopServer kills the process that serves the resource, and StartServer starts it, without waiting for it.
 	StopServer(ctx context.Context) error
 	StartServer(ctx context.Context) error
 	// StartController lets the kind's controller act on all objects that there are, StopController ends that.

@@ -15,6 +15,7 @@ const clusterPlane = "cluster"
 
 // beyond is what arms need that a cluster which somebody else runs does not give.
 var beyond = map[string]string{
+	"crd-apart":                "needs a second control plane",
 	"crd-hop":                  "needs a server of Duet's own beside the cluster's etcd",
 	"sample-apiserver":         "needs a server of Duet's own beside the cluster's etcd",
 	"crd-cbor":                 "needs a feature gate of kube-apiserver",

@@ -29,7 +29,8 @@ var (
 	hopSide          = side{"crd-hop", install.CRD, "schema-only", ""}
 	aggregatedSide   = side{"aggregated", install.Aggregated, "shared-etcd", ""}
 	aggregatedOwn    = side{"aggregated-own-etcd", install.Aggregated, "dedicated-etcd", ""}
-	sidesInThisOrder = []side{crdSide, aggregatedSide, schemaSide, cborSide, hopSide, aggregatedOwn}
+	crdApart         = side{"crd-apart", install.CRD, "webhooks", ""}
+	sidesInThisOrder = []side{crdSide, aggregatedSide, schemaSide, cborSide, hopSide, aggregatedOwn, crdApart}
 )
 
 // targetFunc says how an arm's requests reach a side, and starts what they need there.
@@ -78,6 +79,11 @@ func Entries() []Entry {
 		{
 			Name: "aggregated-again", Repeats: "aggregated", form: install.Aggregated, side: aggregatedSide, kind: arm.MySQLInstances,
 			target: ownThroughAPIServer, Why: "The same as aggregated: the noise on the other control plane.",
+		},
+		{
+			Name: "crd-apart", Repeats: "crd", form: install.CRD, side: crdApart, kind: arm.MySQLInstances,
+			target: ownThroughAPIServer,
+			Why:    "The same as crd on a control plane of its own: the noise between two control planes, which the forms have.",
 		},
 		{
 			Name: "crd-schema-only", form: install.CRD, side: schemaSide, kind: arm.MySQLInstances,

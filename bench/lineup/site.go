@@ -3,7 +3,6 @@ package lineup
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"k8s.io/apiserver/pkg/authentication/user"
 
@@ -11,7 +10,6 @@ import (
 	"github.com/duet-api/duet/bench/matrix"
 	"github.com/duet-api/duet/shared/controlplane"
 	"github.com/duet-api/duet/shared/install"
-	"github.com/duet-api/duet/shared/process"
 )
 
 // ownThroughAPIServer is throughAPIServer where all that is behind the API is the form's, so that it can be installed
@@ -35,8 +33,8 @@ func masters(_ context.Context, side *matrix.Side) (arm.Target, error) {
 type site struct {
 	side      *matrix.Side
 	installer *install.Installer
-	// stopped is the server, while it is stopped.
-	stopped *process.Spec
+	// stopped is the name of the server, while it is stopped.
+	stopped string
 }
 
 // Install implements arm.Site.
@@ -53,7 +51,8 @@ func (s *site) Uninstall(ctx context.Context) error {
 	return err
 }
 
-// StopServer implements arm.Site. What serves a custom resource is kube-apiserver.
+// StopServer implements arm.Site. What serves a custom resource is kube-apiserver. It is killed: asked to end, it first waits for
+// those who watch, for up to a minute.
 func (s *site) StopServer(ctx context.Context) error {
 	name := controlplane.APIServer
 	if s.side.Form.Name() != install.CRD {
@@ -67,27 +66,18 @@ func (s *site) StopServer(ctx context.Context) error {
 		}
 		name = server.Name
 	}
-	runner := s.side.Plane.Runner()
-	processes, err := runner.List(ctx)
-	if err != nil {
-		return err
-	}
-	at := slices.IndexFunc(processes, func(p process.Status) bool { return p.Spec.Name == name })
-	if at < 0 {
-		return fmt.Errorf("%s does not run on control plane %s", name, s.side.Name)
-	}
-	s.stopped = &processes[at].Spec
-	return runner.Stop(ctx, name)
+	s.stopped = name
+	return s.side.Plane.Runner().Kill(ctx, name)
 }
 
 // StartServer implements arm.Site.
 func (s *site) StartServer(ctx context.Context) error {
-	if s.stopped == nil {
+	if s.stopped == "" {
 		return nil
 	}
-	spec := *s.stopped
-	s.stopped = nil
-	return s.side.Plane.Runner().Run(ctx, spec)
+	name := s.stopped
+	s.stopped = ""
+	return s.side.Plane.Runner().Restart(ctx, name)
 }
 
 // StartController implements arm.Site.

@@ -20,10 +20,13 @@ type benchUnit struct {
 	value        func(Row) (float64, bool)
 }
 
+// p99Unit is left out where the rounds of an arm have no p99.
+const p99Unit = "p99-ns"
+
 var benchUnits = []benchUnit{
 	{"p50-ns", "lower", func(r Row) (float64, bool) { return float64(r.Latency.P50), r.Latency.Count > 0 }},
 	{"p90-ns", "lower", func(r Row) (float64, bool) { return float64(r.Latency.P90), r.Latency.Count > 0 }},
-	{"p99-ns", "lower", func(r Row) (float64, bool) { return float64(r.Latency.P99), r.Latency.Count >= MinForP99 }},
+	{p99Unit, "lower", func(r Row) (float64, bool) { return float64(r.Latency.P99), r.Latency.Count > 0 }},
 	{"mean-ns", "lower", func(r Row) (float64, bool) { return r.Latency.Mean, r.Latency.Count > 0 }},
 	{"server-cpu-ns/op", "lower", func(r Row) (float64, bool) {
 		var cpu time.Duration
@@ -61,6 +64,11 @@ func WriteBenchText(w io.Writer, run Run) error {
 			}
 		}
 	}
+	type line struct{ scenario, arm string }
+	rounds := map[line][]Row{}
+	for _, row := range run.Bench.Rows {
+		rounds[line{row.Scenario, row.Arm}] = append(rounds[line{row.Scenario, row.Arm}], row)
+	}
 	for _, row := range run.Bench.Rows {
 		result := &benchfmt.Result{
 			Config: benchConfig(run),
@@ -68,7 +76,11 @@ func WriteBenchText(w io.Writer, run Run) error {
 			Iters:  int(row.Latency.Count),
 		}
 		for _, unit := range benchUnits {
-			if value, ok := unit.value(row); ok {
+			value, ok := unit.value(row)
+			if unit.name == p99Unit {
+				ok = ok && HaveP99(rounds[line{row.Scenario, row.Arm}])
+			}
+			if ok {
 				result.Values = append(result.Values, benchValue(unit.name, value))
 			}
 		}

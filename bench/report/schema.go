@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"time"
 
 	"github.com/duet-api/duet/bench/measure"
@@ -187,8 +188,14 @@ type Row struct {
 	Wire *measure.Traffic `json:"wire,omitempty"`
 }
 
-// MinForP99 is how many operations there have to be for a p99 that is not their maximum. Where there are fewer, there is none.
+// MinForP99 is how many operations there have to be for a p99 that is not their maximum.
 const MinForP99 = 100
+
+// HaveP99 is whether the rounds of one arm in one scenario have a p99: all of them, but those in which nothing succeeded, have
+// enough operations. A slow round has fewer than a fast one, so the p99 of those that have enough would be too good.
+func HaveP99(rounds []Row) bool {
+	return !slices.ContainsFunc(rounds, func(r Row) bool { return 0 < r.Latency.Count && r.Latency.Count < MinForP99 })
+}
 
 // Latency has the percentiles of a distribution. With no operations all are 0.
 type Latency struct {

@@ -33,7 +33,7 @@ var (
 		Title: "40 instances settled by their controller",
 		Why:   "From the first creation until the last is settled: what the controller can do when the API is its limit.",
 		Level: Full, Loop: load.Times{Count: 1}, Population: None, Needs: arm.Own,
-		Takes: 12 * time.Second, Start: startSettling(40),
+		Takes: 9 * time.Second, Start: startSettling(40),
 	}
 	resync = Scenario{
 		Name:  "controller-restart",
@@ -41,7 +41,7 @@ var (
 		Why: "A controller that starts lists everything and looks at every instance once. It is there when an instance " +
 			"that was made while it was away is settled.",
 		Level: Full, Loop: load.Times{Count: 1}, Population: None, Needs: arm.Own,
-		Takes: 13 * time.Second, Start: startResync,
+		Takes: 14 * time.Second, Start: startResync,
 	}
 )
 

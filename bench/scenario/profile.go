@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/duet-api/duet/bench/arm"
@@ -72,8 +73,8 @@ func Profiles() []Profile {
 		},
 		{
 			Name: "full", Purpose: "every size and width, with rounds enough for small differences, in two hours",
-			Level: Full, Rounds: 14, Explained: 2, Cell: 286 * time.Millisecond, Lead: 0.1, Slices: 11, Weighs: true,
-			WarmUpCell: 150 * time.Millisecond, MaxWarmUps: 3,
+			Level: Full, Rounds: 14, Explained: 2, Cell: 260 * time.Millisecond, Lead: 0.1, Slices: 10, Weighs: true,
+			WarmUpCell: 150 * time.Millisecond, MaxWarmUps: 2,
 		},
 	}
 }
@@ -114,7 +115,7 @@ const between = 130 * time.Millisecond
 
 // filling is about what an object takes to be made where there are many. Those of the last stage are not removed, and the
 // others are few beside them.
-const filling = 4 * time.Millisecond
+const filling = 6 * time.Millisecond
 
 // Duration is about how long the cells of a run take, warm-up rounds at their most, and large populations. Starting the
 // control planes and cleaning up come on top, which is a few minutes however long the run is.
@@ -138,7 +139,7 @@ func (p Profile) Duration(arms []*arm.Arm, scenarios []Scenario) time.Duration {
 				sum += time.Duration(s.Length * (float64(rounds)*float64(p.Cell) + float64(p.MaxWarmUps)*float64(p.WarmUpCell)))
 			}
 			sum += time.Duration(cells) * (between + s.Takes)
-			if s.Population.Scales() && a.Repeats == "" && !filled[s.Population] {
+			if s.Population.Scales() && !slices.ContainsFunc(arms, a.IsTwinOf) && !filled[s.Population] {
 				filled[s.Population] = true
 				sum += time.Duration(s.Population.Objects) * filling
 			}

@@ -25,7 +25,7 @@ const (
 
 // Through the API much is done in a step, and nothing of it at once. No load is needed to see whether a run that goes on
 // finds what the one before it has left: every object and every child is looked at.
-var _ = Describe("A switch of strategy api, with kill -9 of duet", Ordered, Label("faults", "api-faults"), func() {
+var _ = Describe("A switch of strategy api, with kill -9 of duet", Ordered, Label("api-faults"), func() {
 	if !*full {
 		return
 	}

@@ -67,24 +67,33 @@ var _ = Describe("A switch of strategy shared, with kill -9", Ordered, Label("fa
 		It("of "+victim+" in each step comes to its end, and loses nothing", Label(victim), SpecTimeout(patience),
 			func(ctx context.Context) {
 				load := start(ctx, *place, there)
-				var table []string
-				kills := 0
-				for _, step := range chosen() {
-					for _, to := range []string{install.Aggregated, install.CRD} {
-						killed, outcome := load.switchWithout(ctx, victim, step, to)
-						if killed {
-							kills++
-						}
-						table = append(table, fmt.Sprintf("%-9s to %-10s  %s", step, to, outcome))
-					}
-				}
-				AddReportEntry("kill -9 of "+victim, strings.Join(table, "\n"))
-				Expect(kills).To(BeNumerically(">", 0), "it never ran")
+				inEachStep(victim, func(step switching.Step, to string) (bool, string) {
+					return load.switchWithout(ctx, victim, step, switching.Options{To: to, Strategy: switching.Shared})
+				})
 				load.finish(ctx, without(victim))
 				Expect(install.Serves(ctx, load.config(), load.site.Form.Versions(load.site.Profile)...)).To(Succeed())
 			})
 	}
 })
+
+// inEachStep does what kills a victim in a step, there and back, and reports how it went. What does it says whether the
+// victim was there to be killed, which only servers need not be.
+func inEachStep(victim string, do func(step switching.Step, to string) (killed bool, outcome string)) {
+	GinkgoHelper()
+	var table []string
+	kills := 0
+	for _, step := range chosen() {
+		for _, to := range []string{install.Aggregated, install.CRD} {
+			killed, outcome := do(step, to)
+			if killed {
+				kills++
+			}
+			table = append(table, fmt.Sprintf("%-9s to %-10s  %s", step, to, outcome))
+		}
+	}
+	AddReportEntry("kill -9 of "+victim, strings.Join(table, "\n"))
+	Expect(kills).To(BeNumerically(">", 0), "it never ran")
+}
 
 // chosen are the steps that victims are killed in.
 func chosen() []switching.Step {
@@ -152,10 +161,12 @@ func supervised(ctx context.Context, apiServerArgs ...string) *behaviour.Site {
 
 // switchWithout switches, kills a victim in a step, and goes on until the switch is done. It says whether the victim ran
 // then, and how it went.
-func (l *load) switchWithout(ctx context.Context, victim string, step switching.Step, to string) (bool, string) {
+func (l *load) switchWithout(
+	ctx context.Context, victim string, step switching.Step, options switching.Options,
+) (bool, string) {
 	GinkgoHelper()
-	By(fmt.Sprintf("switching to %s, with kill -9 of %s in %s", to, victim, step))
-	killed, err := l.firstRun(ctx, victim, step, to)
+	By(fmt.Sprintf("switching to %s, with kill -9 of %s in %s", options.To, victim, step))
+	killed, err := l.firstRun(ctx, victim, step, options)
 	if !killed {
 		Expect(err).NotTo(HaveOccurred())
 		return false, victim + " does not run then"
@@ -167,17 +178,19 @@ func (l *load) switchWithout(ctx context.Context, victim string, step switching.
 	runs := 1
 	Eventually(func(ctx context.Context) error {
 		runs++
-		_, err := l.switcher().Run(ctx, switching.Options{To: to, Strategy: switching.Shared})
+		_, err := l.switcher().Run(ctx, options)
 		return err
 	}).WithContext(ctx).WithTimeout(settling).WithPolling(time.Second).Should(Succeed())
 	return true, fmt.Sprintf("killed; run %d came to its end", runs)
 }
 
 // firstRun says whether the victim was there to be killed, and how the run that it was killed in ended.
-func (l *load) firstRun(ctx context.Context, victim string, step switching.Step, to string) (killed bool, err error) {
+func (l *load) firstRun(
+	ctx context.Context, victim string, step switching.Step, options switching.Options,
+) (killed bool, err error) {
 	GinkgoHelper()
 	if victim == duet {
-		err := l.killedRun(ctx, step, rand.N(early), switching.Options{To: to, Strategy: switching.Shared})
+		err := l.killedRun(ctx, step, rand.N(early), options)
 		var exit *exec.ExitError
 		Expect(errors.As(err, &exit)).To(BeTrue(), "it was to be killed: %v", err)
 		Expect(exit.ExitCode()).To(Equal(-1), "it ended by itself")
@@ -210,7 +223,7 @@ func (l *load) firstRun(ctx context.Context, victim string, step switching.Step,
 			over()
 		}
 	}
-	_, err = switching.New(l.site.Installer, progress).Run(ctx, switching.Options{To: to, Strategy: switching.Shared})
+	_, err = switching.New(l.site.Installer, progress).Run(ctx, options)
 	over()
 	killing.Wait()
 	return killed, err

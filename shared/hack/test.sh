@@ -36,10 +36,19 @@ if [ "$mode" = mysql ]; then
 	exec go test -timeout 30m "$servers"
 fi
 if [ "$mode" = switch ]; then
-	echo "== a switch under load"
 	# With -v for the verdicts, which are in the report of each spec.
-	exec go test -v -count 1 -timeout 1440m ./e2e/switching -args -ginkgo.no-color -ginkgo.label-filter="${2:-}" \
-		-full -objects=1000 -rate=200 -watches=50 -calm=10s -round-trips=10
+	disturbed='faults || dedicated-faults || api-faults || interrupted'
+	load() {
+		go test -v -count 1 -timeout 720m ./e2e/switching -args -ginkgo.no-color -full -watches=50 \
+			-ginkgo.label-filter="${1}${labels:+ && ($labels)}" "${@:2}"
+	}
+	labels=${2:-} failed=0
+	echo "== switches under load"
+	load "!($disturbed)" -objects=1000 -rate=200 -calm=10s -round-trips=10 || failed=1
+	# These switch hundreds of times, so each has to be short.
+	echo "== switches under a lighter load, interrupted and with kill -9"
+	load "($disturbed)" -objects=200 -rate=50 || failed=1
+	exit $failed
 fi
 echo "== unit tests"
 go test ${flags[@]+"${flags[@]}"} $unit

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -124,11 +125,16 @@ type final struct{ error }
 
 func (f final) Unwrap() error { return f.error }
 
+// tries are soon after each other at first, for most of what is waited for is there at once.
+var tries = wait.Backoff{Duration: 10 * time.Millisecond, Factor: 1.5, Cap: 200 * time.Millisecond, Steps: math.MaxInt}
+
 // poll tries until a try succeeds, fails for good or the time is over; then it says what it waited for and what the
 // last try said.
 func poll(ctx context.Context, timeout time.Duration, what string, try func(context.Context) error) error {
+	limited, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
 	var last error
-	err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, timeout, true, func(ctx context.Context) (bool, error) {
+	err := tries.DelayFunc().Until(limited, true, true, func(ctx context.Context) (bool, error) {
 		err := try(ctx)
 		if fatal := (final{}); errors.As(err, &fatal) {
 			return false, fatal.error
