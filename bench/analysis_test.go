@@ -214,3 +214,25 @@ func TestClaimsAreCorrectedForTheirNumber(t *testing.T) {
 		}
 	}
 }
+
+// A slow round has too few operations for a p99: leaving it out alone would flatter the arm.
+func TestP99IsOfAllRoundsOrOfNone(t *testing.T) {
+	b := rows(t, 1.5)
+	last := &b.Rows[len(b.Rows)-1] // of aggregated
+	last.Latency.Count = report.MinForP99 - 1
+	bench.Analyse(b)
+	if got := b.Summary("get-one", "aggregated"); got.P99.N != 0 || got.P50.N != 8 {
+		t.Errorf("a slow round leaves a p99 of %d rounds and a median of %d, want none and 8", got.P99.N, got.P50.N)
+	}
+	if got := b.Summary("get-one", "crd").P99.N; got != 8 {
+		t.Errorf("the p99 of the other arm is of %d rounds, want 8", got)
+	}
+	if got := len(b.Select(report.Primary, report.P99)); got != 0 {
+		t.Errorf("%d comparisons of a p99 that is not there", got)
+	}
+	last.Latency = report.Latency{} // nothing succeeded, which says nothing of how fast the round was
+	bench.Analyse(b)
+	if got := b.Summary("get-one", "aggregated").P99.N; got != 7 {
+		t.Errorf("a round without success leaves a p99 of %d rounds, want 7", got)
+	}
+}
