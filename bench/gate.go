@@ -80,6 +80,10 @@ func gateRatio(b *report.Bench, r RatioGoal) report.Outcome {
 	}
 	ratio := stats.Of(stats.Ratios(series(b, r.Scenario, armNamed(b, r.Test), r.Metric),
 		series(b, baseScenario, armNamed(b, r.Base), r.Metric)))
+	if ratio.N == 0 && r.Metric == report.P99 {
+		return unmeasured(r.AtMost, fmt.Sprintf("not every round of %s on both arms has the %d operations of a p99",
+			r.Scenario, report.MinForP99))
+	}
 	if !ratio.Bounded {
 		return unmeasured(r.AtMost, fmt.Sprintf("%d rounds of %s on both arms: too few for an interval", ratio.N, r.Scenario))
 	}

@@ -27,10 +27,13 @@ func TestGate(t *testing.T) {
 		want   report.Standing
 		detail string
 	}{
-		"a ratio below its bound":          {ratio("aggregated", 1.6), nil, report.Met, "1.500"},
-		"a ratio above its bound":          {ratio("aggregated", 1.4), nil, report.Missed, "1.500"},
-		"an arm that the run has not":      {ratio("direct", 1.4), nil, report.NotMeasured, "no arm direct"},
-		"too few rounds for an interval":   {ratio("aggregated", 9), func(b *report.Bench) { b.Rows = b.Rows[:12] }, report.NotMeasured, "3 rounds"},
+		"a ratio below its bound":        {ratio("aggregated", 1.6), nil, report.Met, "1.500"},
+		"a ratio above its bound":        {ratio("aggregated", 1.4), nil, report.Missed, "1.500"},
+		"an arm that the run has not":    {ratio("direct", 1.4), nil, report.NotMeasured, "no arm direct"},
+		"too few rounds for an interval": {ratio("aggregated", 9), func(b *report.Bench) { b.Rows = b.Rows[:12] }, report.NotMeasured, "3 rounds"},
+		"a round too slow for a p99": {bench.Goal{Ratio: &bench.RatioGoal{
+			Scenario: "get-one", Metric: report.P99, Test: "aggregated", Base: "crd", AtMost: 9,
+		}}, func(b *report.Bench) { b.Rows[1].Latency.Count = 99 }, report.NotMeasured, "not every round"},
 		"noise within its bound":           {harness(bench.NoiseHalfWidth, 0.03), nil, report.Met, "crd-again / crd"},
 		"noise beyond its bound":           {harness(bench.NoiseHalfWidth, 0.01), nil, report.Missed, "crd-again / crd"},
 		"no open loop, so nobody was late": {harness(bench.Lateness, 1), nil, report.NotMeasured, "no line of that kind"},

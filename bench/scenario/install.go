@@ -49,7 +49,8 @@ var (
 	coldStart10K = Scenario{
 		Name:  "cold-start-10k",
 		Title: "Server started, until 500 of 10,000 objects are listed",
-		Why:   "The same with objects to read.",
+		Why: "The same with objects to read. A page comes straight from etcd; whole lists are refused (429) until all objects " +
+			"are in the watch cache, which takes longer.",
 		Level: Full, Loop: load.Times{Count: 1}, Population: TenThousand, Needs: arm.Own, Takes: 8 * time.Second,
 		Start: startCold,
 	}
