@@ -9,6 +9,7 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
+	"github.com/duet-api/duet/bench/arm"
 	"github.com/duet-api/duet/bench/load"
 	"github.com/duet-api/duet/bench/measure"
 	"github.com/duet-api/duet/bench/report"
@@ -187,6 +188,7 @@ func compare(b *report.Bench, scenario string, metric report.Metric) []report.Co
 	var out []report.Comparison
 	var same []stats.Estimate
 	var ratios [][]float64
+	compared := contestants(b)
 	for i, test := range b.Arms {
 		for _, base := range b.Arms[:i] {
 			role := report.Reference
@@ -197,7 +199,7 @@ func compare(b *report.Bench, scenario string, metric report.Metric) []report.Co
 				role = report.Noise
 			case test.Repeats != "" || base.Repeats != "":
 				continue
-			case first(b, test) && first(b, base):
+			case slices.Contains(compared, test.Name) && slices.Contains(compared, base.Name):
 				role = report.Primary
 			}
 			each := stats.Ratios(series(b, scenario, test, metric), series(b, scenario, base, metric))
@@ -222,15 +224,17 @@ func compare(b *report.Bench, scenario string, metric report.Metric) []report.Co
 	return out
 }
 
-// first is whether an arm is the one that stands for its form: the first of one of the two forms. The others show what
-// the difference between those two is made of.
-func first(b *report.Bench, a report.Arm) bool {
-	for _, other := range b.Arms {
-		if other.Form == a.Form {
-			return other.Name == a.Name && (a.Form == install.CRD || a.Form == install.Aggregated)
+// contestants are the names of the two arms that the verdict is about: the first of each form, or the first of the only form
+// and the first that is built in. The others show what the difference between those two is made of.
+func contestants(b *report.Bench) []string {
+	var out []string
+	for _, form := range []string{install.CRD, install.Aggregated, arm.BuiltIn} {
+		at := slices.IndexFunc(b.Arms, func(a report.Arm) bool { return a.Form == form })
+		if at >= 0 && len(out) < 2 {
+			out = append(out, b.Arms[at].Name)
 		}
 	}
-	return false
+	return out
 }
 
 // correct the claims for their number: of many comparisons some clear the floor by chance. The comparisons of a role are

@@ -236,3 +236,14 @@ func TestP99IsOfAllRoundsOrOfNone(t *testing.T) {
 		t.Errorf("a round without success leaves a p99 of %d rounds, want 7", got)
 	}
 }
+
+// On a cluster there is one form, and what is built in is what it is compared with.
+func TestOneFormIsComparedWithWhatIsBuiltIn(t *testing.T) {
+	b := rows(t, 1.5)
+	b.Arms = slices.DeleteFunc(b.Arms, func(a report.Arm) bool { return a.Name == "aggregated" })
+	bench.Analyse(b)
+	got := b.Select(report.Primary, report.P50)
+	if len(got) != 1 || got[0].Test != "crd" || got[0].Base != "configmap" || got[0].Verdict != stats.Slower {
+		t.Errorf("primary comparisons %+v, want crd slower than configmap", got)
+	}
+}

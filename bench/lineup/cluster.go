@@ -70,9 +70,9 @@ func (e Entry) missing(form, profile string) string {
 	case e.form == arm.BuiltIn:
 		return ""
 	case e.form != form:
-		return "the cluster serves the API by the form " + form
+		return fmt.Sprintf("needs the form %s, and the cluster has %s", e.form, form)
 	case e.side.profile != profile:
-		return fmt.Sprintf("the cluster has the form %s in the profile %s", form, profile)
+		return fmt.Sprintf("needs the form %s in the profile %s, and the cluster has it in %s", form, e.side.profile, profile)
 	}
 	return ""
 }

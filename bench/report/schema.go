@@ -310,7 +310,7 @@ type Role string
 
 // The roles.
 const (
-	// Primary compares the two forms.
+	// Primary compares the two forms, or in a run with one of them that one with what is built in.
 	Primary Role = "primary"
 	// Reference compares a form with an in-tree resource.
 	Reference Role = "reference"

@@ -6,9 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/duet-api/duet/bench/arm"
 	"github.com/duet-api/duet/bench/stats"
-	"github.com/duet-api/duet/shared/install"
 )
 
 // Headline is what a reader who reads nothing else should take away from a benchmark, for one pair of forms.
@@ -43,32 +41,12 @@ func Headlines(b *Bench) []Headline {
 		return nil
 	}
 	var out []Headline
-	pairs := b.Select(Primary, P50)
-	if len(pairs) == 0 {
-		pairs = againstBuiltIn(b)
-	}
-	for _, c := range pairs {
+	for _, c := range b.Select(Primary, P50) {
 		if !slices.ContainsFunc(out, func(h Headline) bool { return h.Test == c.Test && h.Base == c.Base }) {
 			out = append(out, headline(b, c.Test, c.Base))
 		}
 	}
 	return out
-}
-
-// againstBuiltIn are the comparisons of the first arm of a form with the first that is built in.
-func againstBuiltIn(b *Bench) []Comparison {
-	forms := map[string]string{}
-	for _, a := range b.Arms {
-		forms[a.Name] = a.Form
-	}
-	for _, c := range b.Select(Reference, P50) {
-		test, base := forms[c.Test], forms[c.Base]
-		ours := func(form string) bool { return form == install.CRD || form == install.Aggregated }
-		if ours(test) && base == arm.BuiltIn || ours(base) && test == arm.BuiltIn {
-			return b.pair(c.Test, c.Base, P50)
-		}
-	}
-	return nil
 }
 
 // pair returns the comparisons of two arms in a metric, in the order of scenarios.
@@ -191,9 +169,11 @@ func sentence(groups []VerdictGroup, test, base, verb string, word map[stats.Ver
 	switch {
 	case claims[0].n == 0 && n[stats.Undecided] == total:
 		return fmt.Sprintf("nothing can be said of %s against %s yet: too few rounds, or no noise floor.", test, base)
+	case claims[0].n == 0 && n[stats.NoDifference] == total:
+		return fmt.Sprintf("no difference found between %s and %s in any%s.", test, base, of)
 	case claims[0].n == 0:
-		return fmt.Sprintf("no difference found between %s and %s in any of %s.", test, base,
-			count(total, "operation", "operations"))
+		return fmt.Sprintf("no difference found between %s and %s in %d%s; %d undecided.", test, base, n[stats.NoDifference], of,
+			n[stats.Undecided])
 	case claims[1].n == 0:
 		text = fmt.Sprintf("%s %s %s than %s in %d%s", test, verb, claims[0].word, base, claims[0].n, of)
 	default:

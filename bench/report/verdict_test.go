@@ -46,7 +46,11 @@ func TestHeadlineSentence(t *testing.T) {
 			"aggregated takes less than CRD in 1 of 1 operation.",
 		},
 		"nothing found": {
-			[]stats.Verdict{none, none, undecided}, "no difference found between aggregated and CRD in any of 3 operations.", "",
+			[]stats.Verdict{none, none}, "no difference found between aggregated and CRD in any of 2 operations.", "",
+		},
+		"nothing found, and not all known": {
+			[]stats.Verdict{none, none, undecided},
+			"no difference found between aggregated and CRD in 2 of 3 operations; 1 undecided.", "",
 		},
 		"nothing known": {[]stats.Verdict{undecided}, "nothing can be said of aggregated against CRD yet", ""},
 		"some unknown":  {[]stats.Verdict{slower, undecided}, "in 1 of 2 operations; 1 undecided.", ""},
