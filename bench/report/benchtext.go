@@ -72,8 +72,9 @@ func WriteBenchText(w io.Writer, run Run) error {
 	for _, row := range run.Bench.Rows {
 		result := &benchfmt.Result{
 			Config: benchConfig(run),
-			Name:   benchfmt.Name(fmt.Sprintf("%s/arm=%s", camel(row.Scenario), row.Arm)),
-			Iters:  int(row.Latency.Count),
+			// The number of processors, as testing.B writes it: a reader would take it from the end of an arm's name otherwise.
+			Name:  benchfmt.Name(fmt.Sprintf("%s/arm=%s-%d", camel(row.Scenario), row.Arm, run.Bench.Cores)),
+			Iters: int(row.Latency.Count),
 		}
 		for _, unit := range benchUnits {
 			value, ok := unit.value(row)
