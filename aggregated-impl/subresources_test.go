@@ -12,7 +12,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 
 	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
@@ -128,11 +127,11 @@ var _ = Describe("The backup subresource", func() {
 			Schedule: "@daily", Storage: v1.Storage{VolumeSize: resource.MustParse("1Gi")}}
 		return instance
 	}
-	newCronJob := func(ctx context.Context, owner types.UID) {
+	newCronJob := func(ctx context.Context, owner *v1.MySQLInstance) {
 		GinkgoHelper()
 		_, err := cluster.BatchV1().CronJobs(namespace).Create(ctx, &batchv1.CronJob{
 			ObjectMeta: metav1.ObjectMeta{Name: names.Backup("db"), OwnerReferences: []metav1.OwnerReference{{
-				APIVersion: v1.SchemeGroupVersion.String(), Kind: "MySQLInstance", Name: "db", UID: owner,
+				APIVersion: v1.SchemeGroupVersion.String(), Kind: "MySQLInstance", Name: owner.Name, UID: owner.UID,
 				Controller: ptr.To(true),
 			}}},
 			Spec: batchv1.CronJobSpec{Schedule: "@daily", JobTemplate: batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{
@@ -155,7 +154,7 @@ var _ = Describe("The backup subresource", func() {
 
 	It("starts a Job of the instance's CronJob, and answers with it", func(ctx context.Context) {
 		instance := create(ctx, namespace, withBackup())
-		newCronJob(ctx, instance.UID)
+		newCronJob(ctx, instance)
 
 		By("only in a dry run")
 		dry, err := start(ctx, &v1.MySQLInstanceBackup{}, metav1.DryRunAll)
@@ -201,7 +200,8 @@ var _ = Describe("The backup subresource", func() {
 
 	It("leaves alone a CronJob that is not the instance's", func(ctx context.Context) {
 		create(ctx, namespace, withBackup())
-		newCronJob(ctx, "somebody-else")
+		// One that is there: the garbage collector takes what belongs to nobody.
+		newCronJob(ctx, create(ctx, namespace, newInstance("other")))
 		_, err := start(ctx, &v1.MySQLInstanceBackup{})
 		Expect(err).To(MatchError(ContainSubstring("the CronJob db-backup is not the instance's")))
 	})

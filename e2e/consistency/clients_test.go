@@ -39,7 +39,14 @@ func (c *client) turn() {
 		}
 		remove.DryRun = w.chance(4)
 		if object != stable {
-			c.send(remove, c.delete)
+			state, there := w.objects[object]
+			unheld := there && state.Finalizers == ""
+			c.send(remove, func(o Operation, _ int) Answer {
+				if unheld && !w.chance(3) {
+					w.hold(o.Object)
+				}
+				return c.delete(o, unheld)
+			})
 		}
 	case 6:
 		c.send(Operation{Verb: Patch, Object: object, Subresource: "status", Token: w.recorder.Token()}, c.write)
@@ -144,9 +151,11 @@ func (c *client) create(o Operation, _ int) Answer {
 func (c *client) write(o Operation, _ int) Answer {
 	w := c.world
 	state, refusal := c.present(o)
+	// What comes of a dry run, or of an object that goes with this write, nobody sees.
+	lasting := !o.DryRun && !state.Deleting
 	switch {
-	case refusal != nil && refusal.Code == 409 && !o.DryRun && w.strikes("a lost update"):
-	case refusal != nil && refusal.Code == 409 && !o.DryRun && w.strikes("a refused write takes place"):
+	case refusal != nil && refusal.Code == 409 && lasting && w.strikes("a lost update"):
+	case refusal != nil && refusal.Code == 409 && lasting && w.strikes("a refused write takes place"):
 		defer c.write(Operation{Object: o.Object, Token: o.Token}, 0)
 		return *refusal
 	case refusal != nil:
@@ -213,11 +222,12 @@ func (c *client) change(state State, o Operation) State {
 	return state
 }
 
-func (c *client) delete(o Operation, _ int) Answer {
+// delete an object. One that was unheld, without finalizers when the server looked, goes even if it has some by now.
+func (c *client) delete(o Operation, unheld bool) Answer {
 	w := c.world
 	state, refusal := c.present(o)
 	if refusal != nil && refusal.Code == 409 && !state.Deleting && w.strikes("a delete that is refused takes place") {
-		defer c.delete(Operation{Object: o.Object}, 0)
+		defer c.delete(Operation{Object: o.Object}, unheld)
 		return *refusal
 	}
 	if refusal != nil && (refusal.Code == 404 || o.DryRun || !w.strikes("a precondition of a delete is ignored")) {
@@ -226,10 +236,11 @@ func (c *client) delete(o Operation, _ int) Answer {
 	if o.DryRun && (state.Deleting || !w.strikes("a delete that is tried takes place")) {
 		return done(state)
 	}
+	unheld = unheld || state.Finalizers == ""
 	switch {
-	case state.Finalizers == "" && w.strikes("an acknowledged delete is missing"):
+	case unheld && w.strikes("an acknowledged delete is missing"):
 		return Answer{Code: 200, UID: state.UID}
-	case state.Finalizers == "":
+	case unheld:
 		w.commit(o.Object, State{})
 		return Answer{Code: 200, UID: state.UID}
 	case !state.Deleting:

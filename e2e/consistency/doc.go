@@ -31,7 +31,7 @@
 //   - every 404, conflict and AlreadyExists had a reason at some moment while the request was under way (S4, K4, K5);
 //   - a UID and a creationTimestamp stay with an object as long as it lives, and generation counts changes of its spec,
 //     and the beginning of its deletion; somebody manages its fields as long as it lives, and nobody who waits with a
-//     finalizer is passed over (K6);
+//     finalizer is passed over (K6), but for those that come while a request to delete is under way: kubernetes#77988;
 //   - every read without a resourceVersion shows a state at least as new as anything that was seen before it was sent,
 //     and every read shows what the store had at the revision it claims, pages and selectors included (R1 to R4);
 //   - every connection of every watch told of every change in its scope between its first revision and its last, once,

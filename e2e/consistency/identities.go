@@ -1,6 +1,9 @@
 package consistency
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // identities checks what the store itself went through: K6, S1 and S2. No answer is needed for it.
 func (c *checker) identities() {
@@ -10,7 +13,7 @@ func (c *checker) identities() {
 		for _, i := range c.timeline.byObject[object] {
 			change, before := c.timeline.changes[i], c.timeline.previous[i]
 			if change.Deleted {
-				c.deleted(c.timeline.changes[before], change)
+				c.deleted(i)
 				continue
 			}
 			switch {
@@ -64,12 +67,38 @@ func (c *checker) arrivals() {
 }
 
 // deleted checks that an object which somebody waits for is not gone before its deletion began: no API does that, and who
-// deletes keys below it does.
-func (c *checker) deleted(before, after *Change) {
-	if was := before.State; was.Finalizers != "" && !was.Deleting {
-		c.accuse("K6", was.Object, after.Received, fmt.Sprintf("it is gone, and its finalizers (%s) had never been told",
-			was.Finalizers), before, after)
+// deletes keys below it does. There is one exception, which is counted: a server reads the object, finds no finalizers and
+// deletes it without looking again, so that one which comes in between is passed over (kubernetes#77988, and any server that is
+// made of k8s.io/apiserver's generic registry).
+func (c *checker) deleted(place int) {
+	after, before := c.timeline.changes[place], c.timeline.changes[c.timeline.previous[place]]
+	was := before.State
+	if was.Finalizers == "" || was.Deleting {
+		return
 	}
+	if c.overtaken(place) {
+		c.verdict.Counts.Overtaken++
+		return
+	}
+	c.accuse("K6", was.Object, after.Received, fmt.Sprintf("it is gone, and its finalizers (%s) had never been told",
+		was.Finalizers), before, after)
+}
+
+// overtaken tells whether a request to delete an object may have been under way when somebody put the first of the finalizers
+// on it that it had when it went.
+func (c *checker) overtaken(place int) bool {
+	held := c.timeline.previous[place]
+	for before := c.timeline.previous[held]; c.timeline.exists(before) && c.timeline.changes[before].State.Finalizers != ""; {
+		held, before = before, c.timeline.previous[before]
+	}
+	return slices.ContainsFunc(c.history.Operations, func(o *Operation) bool {
+		if o.Verb != Delete || o.Object != c.timeline.changes[place].State.Object || o.DryRun || o.Outcome() == Refused ||
+			o.Call > c.bounds.committed[held] {
+			return false
+		}
+		_, last := c.bounds.window(o)
+		return o.Outcome() == Unknown || place <= last
+	})
 }
 
 // changed checks one change of an object that was there, and still is, in the same store.

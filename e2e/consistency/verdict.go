@@ -89,6 +89,8 @@ type Counts struct {
 	Objects int `json:"objects"`
 	Changes int `json:"changes"` // that the oracle saw
 	Foreign int `json:"changesByOthers"`
+	// Overtaken finalizers came while a request to delete the object was under way, which then passed them over.
+	Overtaken int `json:"finalizersOvertaken"`
 	// Ordered objects had answers without a resourceVersion, so that an order of their requests was searched for.
 	Ordered int `json:"objectsOrderedBySearch"`
 
@@ -128,6 +130,9 @@ func (v *Verdict) Text() string {
 		c.Objects, c.Changes, c.Foreign, c.Ordered)
 	fmt.Fprintf(&b, "  watches   %d on %d connections: %d events, %d bookmarks; lag %s, p99 %s, at most %s\n",
 		c.Watches, c.Streams, c.Events, c.Bookmarks, rounded(c.LagMedian), rounded(c.LagP99), rounded(c.LagMax))
+	if c.Overtaken > 0 {
+		fmt.Fprintf(&b, "  overtaken %d finalizers, by deletions that were under way when they came\n", c.Overtaken)
+	}
 	if len(v.Undecided) > 0 {
 		fmt.Fprintf(&b, "  undecided %s\n", strings.Join(v.Undecided, " "))
 	}

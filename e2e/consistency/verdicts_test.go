@@ -166,6 +166,40 @@ func TestVerdicts(t *testing.T) {
 			want:    []string{"K1"},
 		},
 		{
+			name: "a finalizer that comes while the object is being deleted",
+			history: History{
+				Changes:    []Change{baseline(), put(3, held(6)), gone(5)},
+				Operations: []*Operation{remove(2, 6, removed)},
+			},
+		},
+		{
+			name: "a finalizer that was there when the object was to be deleted",
+			history: History{
+				Changes:    []Change{baseline(), put(3, held(6)), gone(5)},
+				Operations: []*Operation{remove(4, 6, removed)},
+			},
+			want: []string{"K6"},
+		},
+		{
+			name: "a finalizer that comes while a delete is refused",
+			history: History{
+				Changes:    []Change{baseline(), put(3, held(6)), gone(5)},
+				Operations: []*Operation{at(2, 6, Operation{Verb: Delete, Object: stable, IfRevision: 4, Answer: refused(409, "Conflict")})},
+			},
+			want: []string{"K6"},
+		},
+		{
+			name: "a finalizer of an object that had another before it was to be deleted",
+			history: History{
+				Changes: []Change{
+					baseline(), put(1, held(6)), put(3, held(7, "another")),
+					{Revision: 8, Received: 5 * time.Second, Deleted: true, State: State{Object: stable, Revision: 8}},
+				},
+				Operations: []*Operation{remove(2, 6, removed)},
+			},
+			want: []string{"K6"},
+		},
+		{
 			name: "an old state, where a newer one was asked for",
 			history: History{
 				Changes: []Change{baseline(), put(1, there(7))},
@@ -342,6 +376,13 @@ func ref(state State) *State { return &state }
 // token is a state that the write t1 left.
 func token(state State) State {
 	state.Token = "t1"
+	return state
+}
+
+// held is the object with a finalizer.
+func held(revision int64, finalizers ...string) State {
+	state := there(revision)
+	state.Finalizers = strings.Join(append([]string{"held"}, finalizers...), ",")
 	return state
 }
 

@@ -210,6 +210,14 @@ func (w *world) control() {
 	w.commit(object, state)
 }
 
+// hold is the controller, putting its finalizer on.
+func (w *world) hold(object Object) {
+	if state, there := w.objects[object]; there && state.Finalizers == "" && !state.Deleting {
+		state.Finalizers = "duet"
+		w.commit(object, state)
+	}
+}
+
 // move copies the objects to another store, above all revisions of the first, and closes the watches of that.
 func (w *world) move(anew bool) {
 	w.store = "b"
