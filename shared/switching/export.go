@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/duet-api/duet/shared/durable"
 )
 
 // exportFile is where the objects of a switch are kept, below a directory: one file for each switch, and none is ever
@@ -31,36 +32,10 @@ func writeExport(file string, objects map[string]*unstructured.Unstructured) (st
 		content.Write(line)
 		content.WriteByte('\n')
 	}
-	if err := writeDurably(file, content.Bytes()); err != nil {
+	if err := durable.WriteFile(file, content.Bytes(), 0o600); err != nil {
 		return "", fmt.Errorf("could not export the objects: %w", err)
 	}
 	return digestOf(content.Bytes()), nil
-}
-
-// writeDurably puts a file into its place once its content is on the disk.
-func writeDurably(file string, content []byte) (err error) {
-	dir := filepath.Dir(file)
-	draft, err := os.CreateTemp(dir, filepath.Base(file)+".*") // for its owner alone
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(draft.Name()))
-		}
-	}()
-	_, err = draft.Write(content)
-	if err = errors.Join(err, draft.Sync(), draft.Close()); err != nil {
-		return err
-	}
-	if err = os.Rename(draft.Name(), file); err != nil {
-		return err
-	}
-	parent, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(parent.Sync(), parent.Close())
 }
 
 // readExport reads what writeExport wrote, by namespace and name, and returns the SHA-256 of the file.
