@@ -82,7 +82,7 @@ func (r *runner) grow(ctx context.Context, a *arm.Arm, by scenario.Population, c
 		Arm: a.Name, Objects: by.Objects, PayloadBytes: by.Bytes, Components: map[string]report.Growth{},
 	}
 	for name, change := range measure.Between(memory, memoryAfter) {
-		if !serves(name, a.Plane) {
+		if !report.Serves(name, a.Plane) {
 			continue
 		}
 		growth := report.Growth{RSS: change.RSSDeltaBytes}
@@ -127,12 +127,9 @@ func (r *runner) look(
 // it what they did. Around a measured cell that would disturb: an API server takes longer to list its metrics than to
 // answer a request.
 func (r *runner) account(ctx context.Context) error {
-	if r.Inspect == nil {
-		return nil
-	}
 	for done, s := range r.Scenarios {
 		for i, a := range r.Arms {
-			if a.Repeats != "" || !s.Fits(a) || r.accounted(s.Name, a.Name) {
+			if !r.unaccounted(s, a) {
 				continue
 			}
 			r.Progress(Progress{Phase: "account", Done: done, Total: len(r.Scenarios), Arm: a.Name, Scenario: s.Name})
@@ -146,13 +143,9 @@ func (r *runner) account(ctx context.Context) error {
 	return nil
 }
 
-func (r *runner) accounted(scenario, arm string) bool {
-	for _, a := range r.result.Accounts {
-		if a.Scenario == scenario && a.Arm == arm {
-			return true
-		}
-	}
-	return false
+// unaccounted is whether an account is to be made, and was not.
+func (r *runner) unaccounted(s scenario.Scenario, a *arm.Arm) bool {
+	return r.Inspect != nil && a.Repeats == "" && s.Fits(a) && r.result.Account(s.Name, a.Name) == nil
 }
 
 func (r *runner) accountOf(ctx context.Context, s scenario.Scenario, subject *scenario.Subject) (report.Account, error) {

@@ -67,8 +67,11 @@ func interruption(b *report.Bench) string {
 		}
 	}
 	text := fmt.Sprintf("The run was interrupted: %d of %d rounds are in it", b.Rounds, b.Profile.Rounds)
-	if len(behind) > 0 {
+	switch {
+	case len(behind) > 0:
 		text += ", and of some scenarios fewer: " + strings.Join(behind, ", ")
+	case b.Rounds == b.Profile.Rounds:
+		text += ", and not all of what servers say of themselves, or of single requests"
 	}
 	return text + "."
 }
@@ -96,18 +99,8 @@ func value(row report.Row, metric report.Metric, plane string) (float64, bool) {
 	case row.Attempts == 0:
 		return 0, false
 	}
-	var cpu time.Duration
-	for name, usage := range row.Usage {
-		if serves(name, plane) {
-			cpu += usage.CPU
-		}
-	}
+	cpu := row.ServerCPU(plane)
 	return float64(cpu) / float64(row.Attempts), cpu > 0
-}
-
-// serves is whether a component belongs to a control plane.
-func serves(component, plane string) bool {
-	return component != measure.Generator && strings.HasPrefix(component, plane+"/")
 }
 
 func series(b *report.Bench, scenario string, a report.Arm, metric report.Metric) map[int]float64 {
@@ -117,7 +110,7 @@ func series(b *report.Bench, scenario string, a report.Arm, metric report.Metric
 		return out
 	}
 	for _, row := range rows {
-		if v, ok := value(row, metric, a.Plane); ok {
+		if v, ok := value(row, metric, a.Plane); ok && !row.Untrusted {
 			out[row.Round] = v
 		}
 	}
@@ -143,14 +136,17 @@ func summarise(b *report.Bench, s report.Scenario, a report.Arm) report.ArmSumma
 	var attempts int64
 	cpu := map[string]time.Duration{}
 	for _, row := range rows {
+		for reason, n := range row.Errors {
+			out.Errors[reason] += n
+		}
+		if row.Untrusted {
+			continue
+		}
 		if h, err := hdrhistogram.Decode([]byte(row.HDR)); err == nil {
 			pooled.Merge(h)
 		}
 		if row.Elapsed > 0 {
 			rates = append(rates, float64(row.Latency.Count)/row.Elapsed.Seconds())
-		}
-		for reason, n := range row.Errors {
-			out.Errors[reason] += n
 		}
 		attempts += row.Attempts
 		if row.Wire != nil && row.Attempts > 0 {
@@ -158,7 +154,7 @@ func summarise(b *report.Bench, s report.Scenario, a report.Arm) report.ArmSumma
 			received = append(received, float64(row.Wire.Received)/float64(row.Attempts))
 		}
 		for name, usage := range row.Usage {
-			if serves(name, a.Plane) || name == measure.Generator {
+			if report.Serves(name, a.Plane) || name == measure.Generator {
 				cpu[name] += usage.CPU
 				out.Components[name] = report.ComponentUse{RSS: usage.RSS}
 			}
@@ -174,7 +170,7 @@ func summarise(b *report.Bench, s report.Scenario, a report.Arm) report.ArmSumma
 	if blob, err := pooled.EncodeV2(); err == nil {
 		out.HDR = string(blob)
 	}
-	out.Flags, out.Notes = flags(rows, attempts, b), notes(b, s, a, rows, attempts)
+	out.Flags, out.Notes = flags(rows, b), notes(b, s, a, rows, attempts)
 	out.Flags = append(out.Flags, misjudged(b, s, a, rows)...)
 	if account := b.Account(s.Name, a.Name); account != nil {
 		out.Flags = append(out.Flags, throttling(*account)...)
@@ -188,7 +184,10 @@ func compare(b *report.Bench, scenario string, metric report.Metric) []report.Co
 	var out []report.Comparison
 	var same []stats.Estimate
 	var ratios [][]float64
-	compared := contestants(b)
+	compared, failing := contestants(b), map[string]bool{}
+	for _, a := range b.Arms {
+		failing[a.Name] = errorShare(rowsOf(b, scenario, a.Name)) > maxErrorShare
+	}
 	for i, test := range b.Arms {
 		for _, base := range b.Arms[:i] {
 			role := report.Reference
@@ -220,8 +219,23 @@ func compare(b *report.Bench, scenario string, metric report.Metric) []report.Co
 	for i := range out {
 		out[i].Floor, out[i].P = floor, stats.PValue(ratios[i], floor)
 		out[i].Verdict, out[i].Margin = stats.Judge(out[i].Ratio, floor), stats.Margin(out[i].Ratio, floor)
+		// The times of those that succeeded say nothing about an arm on which many do not.
+		if failing[out[i].Test] || failing[out[i].Base] {
+			out[i].Verdict, out[i].Margin, out[i].P = stats.Undecided, 1, 1
+		}
 	}
 	return out
+}
+
+// errorShare is how many of the operations of some rows failed.
+func errorShare(rows []report.Row) float64 {
+	var failed, attempts int64
+	for _, row := range rows {
+		if !row.Untrusted {
+			failed, attempts = failed+row.Failed(), attempts+row.Attempts
+		}
+	}
+	return float64(failed) / float64(max(attempts, 1))
 }
 
 // contestants are the names of the two arms that the verdict is about: the first of each form, or the first of the only form
@@ -252,7 +266,7 @@ func correct(all []report.Comparison) {
 		for i, corrected := range stats.Holm(p) {
 			c := &all[family[i]]
 			c.Corrected, c.Family = corrected, len(family)
-			c.Verdict = c.Verdict.InFamily(corrected, c.Ratio.N, len(family))
+			c.Verdict = c.Verdict.InFamily(corrected)
 			if c.Verdict == stats.NoDifference || c.Verdict == stats.Undecided {
 				c.Margin = 1
 			}

@@ -215,6 +215,31 @@ func TestClaimsAreCorrectedForTheirNumber(t *testing.T) {
 	}
 }
 
+// The times of those that succeeded say nothing where many did not, and nothing follows from a cell whose surroundings failed.
+func TestFailuresDecideNothing(t *testing.T) {
+	b := rows(t, 1.5)
+	last := &b.Rows[len(b.Rows)-1] // of aggregated
+	last.Errors = map[string]int64{"504 Timeout": 3}
+	bench.Analyse(b)
+	for _, metric := range []report.Metric{report.P50, report.CPU} {
+		if c := b.Select(report.Primary, metric)[0]; c.Verdict != stats.Undecided || c.Margin != 1 {
+			t.Errorf("%s is %s by %v, although operations failed", metric, c.Verdict, c.Margin)
+		}
+	}
+	last.Errors, last.Untrusted = map[string]int64{"could not end: 504 Timeout": 1}, true
+	bench.Analyse(b)
+	if c := b.Select(report.Primary, report.P50)[0]; c.Verdict != stats.Slower || c.Ratio.N != 7 {
+		t.Errorf("%s over %d rounds, want slower over the 7 that can be trusted", c.Verdict, c.Ratio.N)
+	}
+	summary := b.Summary("get-one", "aggregated")
+	if got := strings.Join(summary.Flags, " "); !strings.Contains(got, "1 of 8 rounds have no part") || strings.Contains(got, "failed") {
+		t.Errorf("flags %q", got)
+	}
+	if summary.Pooled.Count != 7*200 || len(summary.Errors) != 1 {
+		t.Errorf("%d operations, errors %v", summary.Pooled.Count, summary.Errors)
+	}
+}
+
 // A slow round has too few operations for a p99: leaving it out alone would flatter the arm.
 func TestP99IsOfAllRoundsOrOfNone(t *testing.T) {
 	b := rows(t, 1.5)

@@ -45,6 +45,9 @@ type Options struct {
 	Resume *report.Bench
 	// Progress, if set, is called before each step.
 	Progress func(Progress)
+	// Keep, if set, is called after each round with what there is so far, which has the rows only: a run that is killed goes on
+	// from there.
+	Keep func(*report.Bench) error
 }
 
 // Progress says what Run is about to do.
@@ -59,15 +62,18 @@ type Progress struct {
 	Scenario string
 }
 
-// Run prepares the arms, warms up, measures and cleans up, stage after stage. When the context ends after at least one
-// whole round, the finished rounds are the result, marked as interrupted, and there is no error. An error with a result
-// is about a clean-up or a later round: what is in the result is good.
+// Run prepares the arms, warms up, measures, asks the servers what they did, and cleans up, stage after stage. When the context
+// ends after at least one whole round, the finished rounds are the result, marked as interrupted, and there is no error. An error
+// with a result is about a clean-up or a later round: what is in the result is good.
 func Run(ctx context.Context, options Options) (_ *report.Bench, err error) {
 	if options.Scenarios == nil {
 		options.Scenarios = options.Profile.Scenarios()
 	}
 	if options.Progress == nil {
 		options.Progress = func(Progress) {}
+	}
+	if options.Keep == nil {
+		options.Keep = func(*report.Bench) error { return nil }
 	}
 	options.Arms = copies(options.Arms)
 	if err := options.validate(); err != nil {
@@ -85,7 +91,7 @@ func Run(ctx context.Context, options Options) (_ *report.Bench, err error) {
 			last:  i == len(stages)-1,
 		}
 		r.Scenarios = scenarios
-		if r.cells(1) == 0 || r.from == r.Profile.Rounds {
+		if r.cells(1) == 0 || r.complete() {
 			continue
 		}
 		if ctx.Err() != nil || err != nil {
@@ -96,7 +102,7 @@ func Run(ctx context.Context, options Options) (_ *report.Bench, err error) {
 		if result.Rounds == 0 {
 			return nil, err
 		}
-		if finished(result, scenarios) < r.Profile.Rounds {
+		if !r.complete() {
 			result.Interrupted = true
 		}
 	}
@@ -107,11 +113,25 @@ func Run(ctx context.Context, options Options) (_ *report.Bench, err error) {
 	return result, err
 }
 
+// complete is whether a stage has all its rounds, and all that the servers say of them.
+func (r *runner) complete() bool {
+	if finished(r.result, r.Scenarios) < r.Profile.Rounds {
+		return false
+	}
+	return !slices.ContainsFunc(r.Scenarios, func(s scenario.Scenario) bool {
+		return slices.ContainsFunc(r.Arms, func(a *arm.Arm) bool { return r.unaccounted(s, a) })
+	})
+}
+
 // run measures one stage: scenarios whose objects are there at the same time. When the context ends after at least one
 // round of the run, that is no error.
 func (r *runner) run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, r.close(ctx)) }()
-	for _, step := range []func(context.Context) error{r.prepare, r.gauge, r.warmUp, r.measure, r.account} {
+	steps := []func(context.Context) error{r.prepare, r.gauge, r.warmUp, r.measure, r.account}
+	if r.from == r.Profile.Rounds {
+		steps = []func(context.Context) error{r.prepare, r.gauge, r.account}
+	}
+	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			if ctx.Err() != nil && r.result.Rounds > 0 {
 				return nil
@@ -142,6 +162,10 @@ func (o Options) validate() error {
 			return fmt.Errorf("could not start a benchmark: arm %q repeats %q, which is not an arm", a.Name, a.Repeats)
 		}
 	}
+	if !slices.ContainsFunc(o.Scenarios, func(s scenario.Scenario) bool { return slices.ContainsFunc(o.Arms, s.Fits) }) {
+		return errors.New("could not start a benchmark: none of the arms has a part in any of the scenarios. `duet bench --list` " +
+			"says what each is for")
+	}
 	return nil
 }
 
@@ -167,7 +191,8 @@ func copies(arms []*arm.Arm) []*arm.Arm {
 }
 
 func describe(o Options) *report.Bench {
-	out := &report.Bench{Profile: o.Profile, Seed: o.Seed, Cores: runtime.NumCPU(), Stationary: true}
+	// As many as the process may keep busy: a container may have less than the machine.
+	out := &report.Bench{Profile: o.Profile, Seed: o.Seed, Cores: runtime.GOMAXPROCS(0), Stationary: true}
 	for _, a := range o.Arms {
 		out.Arms = append(out.Arms, report.Arm{
 			Name: a.Name, Form: a.Form, Repeats: a.Repeats, Witness: a.Witness, Reference: a.Reference, Plane: a.Plane,
@@ -251,7 +276,7 @@ func (r *runner) close(ctx context.Context) error {
 			subject.Close()
 		}
 	}
-	if r.Disposable && r.last {
+	if r.Disposable && (r.last || ctx.Err() != nil) {
 		return errors.Join(all...)
 	}
 	failures := make(chan error, len(r.touched))
@@ -300,6 +325,11 @@ func (r *runner) measure(ctx context.Context) error {
 		done += len(rows)
 		r.result.Rows = append(r.result.Rows, rows...)
 		r.result.Rounds = max(r.result.Rounds, round)
+		kept := *r.result
+		kept.Interrupted = true
+		if err := r.Keep(&kept); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -204,6 +204,69 @@ func TestInterruptionKeepsFinishedRounds(t *testing.T) {
 	}
 }
 
+// A run that is killed goes on from its last finished round.
+func TestEachRoundIsKept(t *testing.T) {
+	o := options(t, fakeapi.New(t))
+	var kept []report.Bench
+	o.Keep = func(b *report.Bench) error {
+		kept = append(kept, *b)
+		return nil
+	}
+	result, err := bench.Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(kept) != 6 || result.Interrupted {
+		t.Fatalf("%d rounds were kept, interrupted %v", len(kept), result.Interrupted)
+	}
+	for i, b := range kept {
+		if !b.Interrupted || b.Rounds != i+1 || len(b.Rows) != 6*(i+1) {
+			t.Errorf("round %d: interrupted %v, %d rounds, %d rows", i+1, b.Interrupted, b.Rounds, len(b.Rows))
+		}
+	}
+	o.Keep, o.Resume = nil, &kept[3]
+	if result, err = bench.Run(t.Context(), o); err != nil || result.Interrupted || result.Rounds != 6 {
+		t.Errorf("Run() = %+v, %v, want the rest", result, err)
+	}
+	o.Keep, o.Resume = func(*report.Bench) error { return errors.New("no space") }, nil
+	if result, err = bench.Run(t.Context(), o); err == nil || result == nil || result.Rounds != 1 {
+		t.Errorf("Run() = %+v, %v, want one round, and what was wrong", result, err)
+	}
+}
+
+// What the servers say of themselves comes after the rounds, and a run without it is not complete.
+func TestInterruptionBeforeTheAccounts(t *testing.T) {
+	o := options(t, fakeapi.New(t))
+	o.Inspect = func(context.Context, string, bool) (map[string]measure.State, error) { return map[string]measure.State{}, nil }
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	o.Progress = func(p bench.Progress) {
+		if p.Phase == "account" && p.Scenario == "update" {
+			cancel()
+		}
+	}
+	result, err := bench.Run(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := len(result.Accounts)
+	if !result.Interrupted || result.Rounds != 6 || made == 0 {
+		t.Errorf("interrupted %v, %d rounds, %d accounts", result.Interrupted, result.Rounds, made)
+	}
+	if got := strings.Join(result.Warnings, " "); !strings.Contains(got, "not all of what servers say") {
+		t.Errorf("warnings %q do not say so", got)
+	}
+	rows := len(result.Rows)
+	o.Resume, o.Progress = result, func(p bench.Progress) {
+		if p.Phase == "measure" {
+			t.Errorf("round %d is measured again", p.Round)
+		}
+	}
+	if result, err = bench.Run(t.Context(), o); err != nil || result.Interrupted || len(result.Rows) != rows || len(result.Accounts) <= made {
+		t.Errorf("Run() = %v, interrupted %v, %d rows, %d accounts", err, result.Interrupted, len(result.Rows), len(result.Accounts))
+	}
+}
+
 func TestInterruptionBeforeARoundIsAnError(t *testing.T) {
 	server := fakeapi.New(t)
 	o := options(t, server)
@@ -263,6 +326,7 @@ func TestRefusesWhatItCannotRun(t *testing.T) {
 		"a half A/A":   {func(o *bench.Options) { o.Arms = o.Arms[1:] }, `repeats "crd", which is not an arm`},
 		"half an arm":  {func(o *bench.Options) { o.Arms[0] = &arm.Arm{Name: "x"} }, "has no form"},
 		"broken usage": {func(o *bench.Options) { o.Usage = brokenUsage }, "broken usage"},
+		"no part":      {func(o *bench.Options) { o.Scenarios = named(t, "cold-start") }, "none of the arms has a part"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

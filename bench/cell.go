@@ -65,15 +65,24 @@ func (r *runner) begin(
 		return nil, errors.Join(ctx.Err(), c.abandon(ctx))
 	}
 	if err != nil {
-		c.row.Errors["could not begin: "+arm.Reason(err)] = 1
+		c.distrust("could not begin", err)
 		c.spent = max(c.length, 1)
 	}
 	c.wire = subject.Arm.Wire.Read()
 	return c, nil
 }
 
+// distrust the row: what the scenario needs beside its operations was not there, or not all the time.
+func (c *cell) distrust(what string, err error) {
+	c.row.Errors[what+": "+arm.Reason(err)]++
+	c.row.Untrusted = true
+}
+
 // over is whether what is left of the cell is less than half of a slice.
 func (c *cell) over(slice time.Duration) bool { return c.spent > 0 && c.spent+slice/2 > c.length }
+
+// slices that the cell is measured in.
+func (c *cell) slices() int { return c.runner.slices(c.scenario) }
 
 // slice measures for so long, of which the lead is a share.
 func (c *cell) slice(ctx context.Context, length time.Duration, lead float64) error {
@@ -92,10 +101,14 @@ func (c *cell) slice(ctx context.Context, length time.Duration, lead float64) er
 			c.row.Errors[arm.Reason(err)]++
 			c.spent, err = c.length, ctx.Err() // it is over
 		}
-		c.spent += max(time.Since(began), 1)
+		took := max(time.Since(began), 1)
+		c.row.Took += took
+		c.spent += took
+		if c.slices() == 1 {
+			c.spent = max(c.spent, c.length) // its loop has ended, however early
+		}
 		return err
 	})
-	c.row.Took = c.spent
 	if err == nil && c.witness == nil {
 		c.used(changes)
 	}
@@ -144,7 +157,7 @@ func (c *cell) end(ctx context.Context) (report.Row, error) {
 		c.row.Wire = &traffic
 	}
 	if failed := c.abandon(ctx); failed != nil {
-		c.row.Errors["could not end: "+arm.Reason(failed)]++
+		c.distrust("could not end", failed)
 	}
 	c.row.Events = c.described.Events.Counts()
 	return c.row, err
@@ -241,17 +254,25 @@ func (r *runner) together(
 // all arms alike, since a choice by how long an operation took would choose the slow ones.
 func (r *runner) sliced(s scenario.Scenario, subjects []*scenario.Subject) (length time.Duration, lead float64) {
 	const several = 4
-	length = time.Duration(float64(r.Profile.Cell) * s.Length)
-	if !s.Sliced() || r.Profile.Slices < 2 {
+	pieces := r.slices(s)
+	length = time.Duration(float64(r.Profile.Cell)*s.Length) / time.Duration(pieces)
+	if pieces == 1 {
 		return length, r.Profile.Lead
 	}
-	length /= time.Duration(r.Profile.Slices)
 	for _, subject := range subjects {
 		if several*r.warm[cellKey{s.Name, subject.Arm.Name}] > int64(length) {
 			return length, 0
 		}
 	}
 	return length, r.Profile.Lead
+}
+
+// slices that cells of a scenario are measured in.
+func (r *runner) slices(s scenario.Scenario) int {
+	if !s.Sliced() {
+		return 1
+	}
+	return max(r.Profile.Slices, 1)
 }
 
 // turns are the cells in the order of a pass: forwards and backwards, and in every second pass somebody else is the first.

@@ -49,7 +49,7 @@ func TestLeadOfASlice(t *testing.T) {
 		"one of the arms is slow":     {get, 10, 8 * time.Millisecond, time.Millisecond, 30 * time.Millisecond, 0},
 		"one operation in each slice": {list, 10, 90 * time.Millisecond, 30 * time.Millisecond, 40 * time.Millisecond, 0},
 		"one piece is a cell":         {get, 1, 8 * time.Millisecond, time.Millisecond, 300 * time.Millisecond, 0.1},
-		"at a rate":                   {rate, 10, 90 * time.Millisecond, time.Millisecond, 400 * time.Millisecond, 0.1},
+		"at a rate":                   {rate, 10, 90 * time.Millisecond, time.Millisecond, 450 * time.Millisecond, 0.1},
 		"many at once":                {eight, 10, 90 * time.Millisecond, time.Millisecond, 200 * time.Millisecond, 0.1},
 	}
 	for name, test := range tests {

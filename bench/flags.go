@@ -31,18 +31,19 @@ const (
 )
 
 // flags are the doubts about one arm in one scenario.
-func flags(rows []report.Row, attempts int64, b *report.Bench) []string {
+func flags(rows []report.Row, b *report.Bench) []string {
 	if len(rows) == 0 {
 		return nil // the arm has no part in the scenario
 	}
 	var out []string
 	doubt := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 
-	var failed int64
+	untrusted := 0
 	var halves, counts, shares, busy, lateness []float64
 	for _, row := range rows {
-		for _, n := range row.Errors {
-			failed += n
+		if row.Untrusted {
+			untrusted++
+			continue
 		}
 		counts = append(counts, float64(row.Latency.Count))
 		lateness = append(lateness, float64(row.Lateness))
@@ -53,8 +54,12 @@ func flags(rows []report.Row, attempts int64, b *report.Bench) []string {
 			shares, busy = append(shares, share), append(busy, busyShare(b, row))
 		}
 	}
-	if share := float64(failed) / float64(max(attempts, 1)); share > maxErrorShare {
+	if share := errorShare(rows); share > maxErrorShare {
 		doubt("%.2g %% of the operations failed; the percentiles are of the others.", 100*share)
+	}
+	if untrusted > 0 {
+		doubt("%d of %d rounds have no part in it: what had to go on beside the operations could not begin or end.", untrusted,
+			len(rows))
 	}
 	if n := stats.Of(counts).Median; n < report.MinForP99 {
 		doubt("About %.0f operations in a round: too few for a p99 in each.", n)

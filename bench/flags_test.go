@@ -57,7 +57,7 @@ func TestASaturatedMachineIsTold(t *testing.T) {
 		}
 	}
 	told := func(server time.Duration) bool {
-		return strings.Contains(strings.Join(flags([]report.Row{row(server)}, 1000, b), " "), "busy for 95 %")
+		return strings.Contains(strings.Join(flags([]report.Row{row(server)}, b), " "), "busy for 95 %")
 	}
 	if !told(1600*time.Millisecond) || told(1400*time.Millisecond) {
 		t.Errorf("1.9 s of 2 s of processor time is told: %v, 1.7 s: %v", told(1600*time.Millisecond), told(1400*time.Millisecond))

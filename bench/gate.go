@@ -87,10 +87,11 @@ func gateRatio(b *report.Bench, r RatioGoal) report.Outcome {
 	if !ratio.Bounded {
 		return unmeasured(r.AtMost, fmt.Sprintf("%d rounds of %s on both arms: too few for an interval", ratio.N, r.Scenario))
 	}
-	return report.Outcome{
-		Standing: standing(ratio.Hi <= r.AtMost), Bound: r.AtMost, Value: ratio.Hi,
-		Detail: fmt.Sprintf("%s of %s: %.3f (%.3f to %.3f) over %d rounds", r.Metric, r.Scenario, ratio.Median, ratio.Lo, ratio.Hi, ratio.N),
+	detail := fmt.Sprintf("%s of %s: %.3f (%.3f to %.3f) over %d rounds", r.Metric, r.Scenario, ratio.Median, ratio.Lo, ratio.Hi, ratio.N)
+	if baseScenario != r.Scenario {
+		detail += fmt.Sprintf("; %s was measured at another time, so that drift of the machine is in it", baseScenario)
 	}
+	return report.Outcome{Standing: standing(ratio.Hi <= r.AtMost), Bound: r.AtMost, Value: ratio.Hi, Detail: detail}
 }
 
 func gateValue(b *report.Bench, v ValueGoal) report.Outcome {

@@ -73,7 +73,7 @@ func RunOnCluster(
 		subject.Config.Host, len(arms), len(options.Scenarios), options.Bench.Rounds, lasts.Round(time.Second))
 	result, err := bench.Run(ctx, bench.Options{
 		Arms: arms, Scenarios: options.Scenarios, Profile: options.Bench, Seed: options.Seed, Progress: options.progress(),
-		Resume: options.earlier(),
+		Keep: func(b *report.Bench) error { return keep(dir, run, b) }, Resume: options.earlier(),
 	})
 	if result == nil {
 		return run, "", err

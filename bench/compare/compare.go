@@ -70,17 +70,30 @@ func Run(ctx context.Context, options Options) (run report.Run, dir string, err 
 	}
 	run.Card.Notes = c.notes()
 	if len(c.Scenarios) > 0 && ctx.Err() == nil {
-		if run.Bench, err = c.bench(ctx); err != nil && run.Bench == nil {
+		run.Bench, err = c.bench(ctx, func(b *report.Bench) error { return keep(dir, run, b) })
+		if run.Bench == nil && len(run.Matrix) == 0 {
 			return run, "", err
 		}
-		if c.follows() && ctx.Err() == nil {
+	}
+	if run.Bench != nil && c.follows() {
+		if ctx.Err() == nil {
 			traces, tracesErr := c.traces(ctx)
 			run.Bench.Traces, err = traces, errors.Join(err, tracesErr)
+		}
+		if run.Bench.Traces == nil && ctx.Err() != nil {
+			run.Bench.Interrupted = true
+			bench.Analyse(run.Bench)
 		}
 	}
 	run.Card.Finished = time.Now()
 	c.step("writing the report")
 	return run, dir, errors.Join(err, report.Write(dir, run))
+}
+
+// keep what a run has measured so far.
+func keep(dir string, run report.Run, measured *report.Bench) error {
+	run.Bench = measured
+	return report.Save(dir, run)
 }
 
 type comparison struct {
@@ -137,7 +150,7 @@ func (c *comparison) matrix(ctx context.Context) []behaviour.Result {
 
 // bench measures all arms, with the controllers stopped: they would answer every write of the benchmark with writes of
 // their own, on the arms of the forms and not on the baseline.
-func (c *comparison) bench(ctx context.Context) (*report.Bench, error) {
+func (c *comparison) bench(ctx context.Context, keep func(*report.Bench) error) (*report.Bench, error) {
 	if err := stopControllers(ctx, c.sides); err != nil {
 		return nil, err
 	}
@@ -154,7 +167,7 @@ func (c *comparison) bench(ctx context.Context) (*report.Bench, error) {
 	}
 	return bench.Run(ctx, bench.Options{
 		Arms: arms, Scenarios: c.Scenarios, Profile: c.Bench, Seed: c.Seed, Usage: c.usage, Inspect: c.inspect,
-		Turns: c.turns, Disposable: true, Progress: c.progress(), Resume: c.earlier(),
+		Turns: c.turns, Disposable: true, Progress: c.progress(), Keep: keep, Resume: c.earlier(),
 	})
 }
 

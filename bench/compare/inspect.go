@@ -62,7 +62,8 @@ func endpoints(ctx context.Context, side *matrix.Side) (map[string]measure.Endpo
 			if err != nil {
 				return nil, fmt.Errorf("could not read the certificates of %s: %w", etcd.Spec.Name, err)
 			}
-			client := &http.Client{Transport: &http.Transport{TLSClientConfig: settings}}
+			// Each look makes its own client, and no connection may be left over from each.
+			client := &http.Client{Transport: &http.Transport{TLSClientConfig: settings, DisableKeepAlives: true}}
 			out[side.Name+"/"+etcd.Spec.Name] = measure.Endpoint{URL: storage, Client: client}
 		}
 	}

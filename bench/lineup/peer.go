@@ -9,6 +9,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 
 	"github.com/duet-api/duet/bench/arm"
@@ -20,6 +21,9 @@ import (
 
 //go:embed peers.yaml
 var peerObjects string
+
+// peerNamespace is where peers.yaml has the objects of peers.
+const peerNamespace = "duet-peers"
 
 // peer is an API server that is not Duet's, put behind an APIService so that the forms can be held against it.
 type peer struct {
@@ -47,7 +51,7 @@ func (p peer) start(ctx context.Context, side *matrix.Side) error {
 	if err != nil {
 		return err
 	}
-	certFile, keyFile, caBundle, err := env.ServingFiles(p.program, p.program+"."+install.Namespace+".svc", "localhost", "127.0.0.1")
+	certFile, keyFile, caBundle, err := env.ServingFiles(p.program, p.program+"."+peerNamespace+".svc", "localhost", "127.0.0.1")
 	if err != nil {
 		return err
 	}
@@ -58,7 +62,7 @@ func (p peer) start(ctx context.Context, side *matrix.Side) error {
 	if err := side.Installer.Apply(ctx, objects); err != nil {
 		return err
 	}
-	kubeconfig, err := env.ServiceAccountKubeconfig(ctx, p.program)
+	kubeconfig, err := env.TokenKubeconfig(ctx, types.NamespacedName{Namespace: peerNamespace, Name: p.program})
 	if err != nil {
 		return err
 	}
@@ -121,7 +125,7 @@ func (p peer) apiService(port int, caBundle []byte) *unstructured.Unstructured {
 			"groupPriorityMinimum": int64(1000), "versionPriority": int64(100),
 			"caBundle": base64.StdEncoding.EncodeToString(caBundle),
 			"service": map[string]any{
-				"namespace": install.Namespace, "name": p.program, "port": int64(port),
+				"namespace": peerNamespace, "name": p.program, "port": int64(port),
 			},
 		},
 	}}

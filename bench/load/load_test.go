@@ -246,6 +246,21 @@ func TestOpenLoopChargesAStallToEveryoneItDelays(t *testing.T) {
 	})
 }
 
+// One that is alone is due at the beginning, where the lead is.
+func TestOpenLoopMeasuresItsOnlyOperation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		result, err := Open{Rate: 10, Workers: 1}.Run(t.Context(), Cell{
+			Op: takes(time.Millisecond), Duration: 50 * time.Millisecond, WarmUp: 0.2, Reason: plain,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if result.Succeeded() != 1 || result.WarmUp != 0 {
+			t.Errorf("%d operations were measured, %d in the lead, want the one", result.Succeeded(), result.WarmUp)
+		}
+	})
+}
+
 func TestOpenLoopDoesEveryDueOperation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// The server manages 50 per second of the 100 that come.

@@ -28,7 +28,7 @@ func (o Open) String() string {
 // Width implements Loop.
 func (o Open) Width() int { return o.Workers }
 
-// Operations is how many a cell of that length has, at least 1.
+// Operations is how many a cell of that length has, at least 1. One that is alone is measured, and has no lead.
 func (o Open) Operations(length time.Duration) int64 { return max(int64(o.Rate*length.Seconds()), 1) }
 
 // Run implements Loop.
@@ -41,6 +41,9 @@ func (o Open) Run(ctx context.Context, cell Cell) (*Result, error) {
 	}
 	begin := time.Now()
 	total := o.Operations(cell.Duration)
+	if total == 1 {
+		cell.WarmUp = 0
+	}
 	recorders := make([]*recorder, o.Workers)
 	var next atomic.Int64
 	var group sync.WaitGroup

@@ -49,13 +49,14 @@ type Change struct {
 	RSSDeltaBytes int64
 }
 
-// Between subtracts two readings. A component that is not in both, or whose CPU time fell (it was restarted in
-// between), is left out: a missing number is better than a wrong one.
+// Between subtracts two readings. One that is only in the second was started in between, and all that it used counts. A
+// component that is gone, or whose CPU time fell (it was restarted in between), is left out: a missing number is better than a
+// wrong one.
 func Between(before, after map[string]Usage) map[string]Change {
 	out := make(map[string]Change, len(after))
 	for name, now := range after {
-		then, found := before[name]
-		if !found || now.CPU < then.CPU {
+		then := before[name]
+		if now.CPU < then.CPU {
 			continue
 		}
 		out[name] = Change{

@@ -21,9 +21,12 @@ func TestBetween(t *testing.T) {
 	after := map[string]Usage{
 		"etcd":      {CPU: 3 * time.Second, RSSBytes: 70},
 		"restarted": {CPU: time.Second, RSSBytes: 10},
-		"new":       {CPU: time.Second},
+		"new":       {CPU: time.Second, RSSBytes: 50},
 	}
-	want := map[string]Change{"etcd": {CPU: 2 * time.Second, RSSBytes: 70, RSSDeltaBytes: -30}}
+	want := map[string]Change{
+		"etcd": {CPU: 2 * time.Second, RSSBytes: 70, RSSDeltaBytes: -30},
+		"new":  {CPU: time.Second, RSSBytes: 50, RSSDeltaBytes: 50},
+	}
 	if diff := cmp.Diff(want, Between(before, after)); diff != "" {
 		t.Errorf("unexpected changes (-want +got):\n%s", diff)
 	}

@@ -5,53 +5,42 @@ import (
 	"io"
 	"runtime"
 	"strings"
-	"time"
 
 	"golang.org/x/perf/benchfmt"
 	"golang.org/x/perf/benchunit"
-
-	"github.com/duet-api/duet/bench/measure"
 )
 
 // benchUnit is a value of a row in the Go benchmark format. Times are written in nanoseconds and tidied to seconds, as
 // the format's own reader does.
 type benchUnit struct {
 	name, better string
-	value        func(Row) (float64, bool)
+	// value of a row of an arm on that control plane.
+	value func(row Row, plane string) (float64, bool)
 }
 
 // p99Unit is left out where the rounds of an arm have no p99.
 const p99Unit = "p99-ns"
 
 var benchUnits = []benchUnit{
-	{"p50-ns", "lower", func(r Row) (float64, bool) { return float64(r.Latency.P50), r.Latency.Count > 0 }},
-	{"p90-ns", "lower", func(r Row) (float64, bool) { return float64(r.Latency.P90), r.Latency.Count > 0 }},
-	{p99Unit, "lower", func(r Row) (float64, bool) { return float64(r.Latency.P99), r.Latency.Count > 0 }},
-	{"mean-ns", "lower", func(r Row) (float64, bool) { return r.Latency.Mean, r.Latency.Count > 0 }},
-	{"server-cpu-ns/op", "lower", func(r Row) (float64, bool) {
-		var cpu time.Duration
-		for name, usage := range r.Usage {
-			if name != measure.Generator {
-				cpu += usage.CPU
-			}
-		}
+	{"p50-ns", "lower", func(r Row, _ string) (float64, bool) { return float64(r.Latency.P50), r.Latency.Count > 0 }},
+	{"p90-ns", "lower", func(r Row, _ string) (float64, bool) { return float64(r.Latency.P90), r.Latency.Count > 0 }},
+	{p99Unit, "lower", func(r Row, _ string) (float64, bool) { return float64(r.Latency.P99), r.Latency.Count > 0 }},
+	{"mean-ns", "lower", func(r Row, _ string) (float64, bool) { return r.Latency.Mean, r.Latency.Count > 0 }},
+	{"server-cpu-ns/op", "lower", func(r Row, plane string) (float64, bool) {
+		cpu := r.ServerCPU(plane)
 		return float64(cpu) / float64(max(r.Attempts, 1)), cpu > 0 && r.Attempts > 0
 	}},
-	{"ops/s", "higher", func(r Row) (float64, bool) {
+	{"ops/s", "higher", func(r Row, _ string) (float64, bool) {
 		return float64(r.Latency.Count) / r.Elapsed.Seconds(), r.Elapsed > 0
 	}},
-	{"errors/op", "lower", func(r Row) (float64, bool) {
-		var failed int64
-		for _, n := range r.Errors {
-			failed += n
-		}
-		return float64(failed) / float64(max(r.Attempts, 1)), r.Attempts > 0
+	{"errors/op", "lower", func(r Row, _ string) (float64, bool) {
+		return float64(r.Failed()) / float64(max(r.Attempts, 1)), r.Attempts > 0
 	}},
 }
 
 // WriteBenchText writes every row in the Go benchmark format, one line for each round, so that benchstat can repeat the
-// statistics: `benchstat -col /arm bench.txt`. The CPU time is that of all servers on the machine during the arm's
-// slices, those of other arms included. The run must have a benchmark; so it must for the other formats of one.
+// statistics: `benchstat -col /arm bench.txt`. The CPU time is that of the servers of the arm's control plane. Rows that
+// nothing follows from are left out. The run must have a benchmark; so it must for the other formats of one.
 func WriteBenchText(w io.Writer, run Run) error {
 	out := benchfmt.NewWriter(w)
 	for _, unit := range benchUnits {
@@ -66,6 +55,10 @@ func WriteBenchText(w io.Writer, run Run) error {
 	}
 	type line struct{ scenario, arm string }
 	rounds := map[line][]Row{}
+	planes := map[string]string{}
+	for _, a := range run.Bench.Arms {
+		planes[a.Name] = a.Plane
+	}
 	for _, row := range run.Bench.Rows {
 		rounds[line{row.Scenario, row.Arm}] = append(rounds[line{row.Scenario, row.Arm}], row)
 	}
@@ -77,7 +70,7 @@ func WriteBenchText(w io.Writer, run Run) error {
 			Iters: int(row.Latency.Count),
 		}
 		for _, unit := range benchUnits {
-			value, ok := unit.value(row)
+			value, ok := unit.value(row, planes[row.Arm])
 			if unit.name == p99Unit {
 				ok = ok && HaveP99(rounds[line{row.Scenario, row.Arm}])
 			}
@@ -85,8 +78,8 @@ func WriteBenchText(w io.Writer, run Run) error {
 				result.Values = append(result.Values, benchValue(unit.name, value))
 			}
 		}
-		if len(result.Values) == 0 || result.Iters == 0 {
-			continue // nothing succeeded: results.json has the errors
+		if len(result.Values) == 0 || result.Iters == 0 || row.Untrusted {
+			continue // results.json has the errors
 		}
 		if err := out.Write(result); err != nil {
 			return fmt.Errorf("could not write the benchmark text: %w", err)

@@ -37,13 +37,9 @@ func WriteCSV(w io.Writer, run Run) error {
 	}
 	integer := func(n int64) string { return strconv.FormatInt(n, 10) }
 	for _, row := range run.Bench.Rows {
-		var failed int64
-		for _, n := range row.Errors {
-			failed += n
-		}
 		record := []string{
 			strconv.Itoa(row.Round), strconv.Itoa(row.Position), row.Scenario, row.Arm, row.Started.UTC().Format(time.RFC3339Nano),
-			integer(int64(row.Elapsed)), integer(row.Attempts), integer(failed), integer(row.Latency.Count),
+			integer(int64(row.Elapsed)), integer(row.Attempts), integer(row.Failed()), integer(row.Latency.Count),
 			strconv.FormatFloat(row.Latency.Mean, 'f', 0, 64), integer(row.Latency.P50), integer(row.Latency.P90),
 			integer(row.Latency.P95), integer(row.Latency.P99), integer(row.Latency.P999), integer(row.Latency.Max),
 			integer(row.Lateness),

@@ -2,6 +2,7 @@ package report
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/duet-api/duet/bench/measure"
@@ -171,6 +172,8 @@ type Row struct {
 	// Errors counts the failed operations by reason. Latency is of the others.
 	Errors  map[string]int64 `json:"errors,omitempty"`
 	Latency Latency          `json:"latency"`
+	// Untrusted: what had to go on beside the operations could not begin or end, as Errors say. Nothing follows from the row.
+	Untrusted bool `json:"untrusted,omitempty"`
 	// Events counts what happened in the cell beside its operations and is no failure, lead included: conflicts after which
 	// a client tried again, watches that the server ended.
 	Events map[string]int64 `json:"events,omitempty"`
@@ -186,6 +189,31 @@ type Row struct {
 	// Wire is what passed through the arm's connections during the cell, lead included; nil in runs of versions that did not
 	// count it.
 	Wire *measure.Traffic `json:"wire,omitempty"`
+}
+
+// Serves is whether a component belongs to a control plane.
+func Serves(component, plane string) bool {
+	return component != measure.Generator && strings.HasPrefix(component, plane+"/")
+}
+
+// ServerCPU is what the processes of a control plane took during the cell.
+func (r Row) ServerCPU(plane string) time.Duration {
+	var cpu time.Duration
+	for name, usage := range r.Usage {
+		if Serves(name, plane) {
+			cpu += usage.CPU
+		}
+	}
+	return cpu
+}
+
+// Failed operations.
+func (r Row) Failed() int64 {
+	var failed int64
+	for _, n := range r.Errors {
+		failed += n
+	}
+	return failed
 }
 
 // MinForP99 is how many operations there have to be for a p99 that is not their maximum.

@@ -81,7 +81,7 @@ func headline(b *Bench, test, base string) Headline {
 	if cpu := group(b, CPU, test, base); len(cpu) > 0 {
 		h.CPU = "Processor time of all server processes for one operation: " + sentence(cpu, test, base, "takes", words(CPU))
 	}
-	h.Flips = append(nearest(h.Groups), unseen(h.Groups)...)
+	h.Flips = slices.Concat(nearest(h.Groups), unseen(h.Groups), unproven(h.Groups))
 	h.Flips = append(h.Flips, "Outside this run, and able to turn a line around: "+strings.Join(outside(b), ", ")+".")
 	return h
 }
@@ -168,7 +168,7 @@ func sentence(groups []VerdictGroup, test, base, verb string, word map[stats.Ver
 	var text string
 	switch {
 	case claims[0].n == 0 && n[stats.Undecided] == total:
-		return fmt.Sprintf("nothing can be said of %s against %s yet: too few rounds, or no noise floor.", test, base)
+		return fmt.Sprintf("nothing can be said of %s against %s yet: too few rounds for so many comparisons, or no noise floor.", test, base)
 	case claims[0].n == 0 && n[stats.NoDifference] == total:
 		return fmt.Sprintf("no difference found between %s and %s in any%s.", test, base, of)
 	case claims[0].n == 0:
@@ -222,6 +222,25 @@ func unseen(groups []VerdictGroup) []string {
 			"for " + strings.Join(parts, "; ") + "."}
 	}
 	return nil
+}
+
+// unproven names what clears the noise floor by itself, and not as one of so many.
+func unproven(groups []VerdictGroup) []string {
+	var parts []string
+	family := 0
+	for _, g := range groups {
+		for _, o := range g.Operations {
+			if o.Verdict == stats.Undecided && o.Corrected > o.P && o.P <= stats.Significance {
+				parts = append(parts, fmt.Sprintf("%s (ratio %s, floor %s, p %.2g)", o.Title, interval(o.Ratio), floorText(o.Floor), o.Corrected))
+				family = o.Family
+			}
+		}
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("Undecided though beyond the noise floor, because some of %d comparisons are by chance, and more rounds "+
+		"would decide: %s.", family, strings.Join(parts, "; "))}
 }
 
 // threats to validity that follow from how a benchmark was made.

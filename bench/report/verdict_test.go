@@ -19,7 +19,7 @@ func benchOf(verdicts ...stats.Verdict) *Bench {
 			b.Comparisons = append(b.Comparisons, Comparison{
 				Scenario: name, Metric: metric, Role: Primary, Test: "aggregated", Base: "crd", Verdict: verdict, Floor: 1.05,
 				Ratio:  stats.Estimate{Median: 1.2, Lo: 1.1 + float64(i)/10, Hi: 1.3 + float64(i)/10, Bounded: true},
-				Margin: 1.1 - float64(i)/100,
+				Margin: 1.1 - float64(i)/100, P: 0.01, Corrected: 0.5, Family: 90,
 			})
 		}
 	}
@@ -88,6 +88,9 @@ func TestWhatWouldFlip(t *testing.T) {
 		},
 		"no claim is near to flipping if there is none": {
 			[]stats.Verdict{stats.NoDifference}, []string{"Operation a"}, "Nearest",
+		},
+		"what only the correction hides": {
+			[]stats.Verdict{stats.Slower, stats.Undecided}, []string{"Undecided though beyond the noise floor, because some of 90", "Operation b"}, "",
 		},
 		"nothing hides where everything is found": {[]stats.Verdict{stats.Faster}, []string{"Nearest"}, "is not “none”"},
 	}

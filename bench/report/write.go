@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/duet-api/duet/shared/durable"
 )
 
 // Paths are the files of a report.
@@ -32,19 +34,25 @@ func PathsIn(dir string) Paths {
 	}
 }
 
-// Write makes the files of a report in a directory, which it creates if needed. Files of an earlier report are replaced.
-func Write(dir string, run Run) error {
-	paths := PathsIn(dir)
+// Save writes results.json in a directory, which it creates if needed: what every other file of a report can be made of.
+func Save(dir string, run Run) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("could not make the directory of the report: %w", err)
 	}
-	checked, measured := len(run.Matrix) > 0, run.Bench != nil
+	return write(PathsIn(dir).JSON, run, WriteJSON)
+}
+
+// Write makes the files of a report in a directory, which it creates if needed. Files of an earlier report are replaced.
+func Write(dir string, run Run) error {
+	if err := Save(dir, run); err != nil { // first: if a page cannot be made, the data is safe
+		return err
+	}
+	paths, checked, measured := PathsIn(dir), len(run.Matrix) > 0, run.Bench != nil
 	for _, part := range []struct {
 		path  string
 		has   bool
 		write func(io.Writer, Run) error
 	}{
-		{paths.JSON, true, WriteJSON}, // first: if a page cannot be made, the data is safe
 		{paths.Markdown, true, WriteMarkdown},
 		{paths.HTML, true, WriteHTML},
 		{paths.JUnit, checked, WriteJUnit},
@@ -55,13 +63,21 @@ func Write(dir string, run Run) error {
 		if !part.has {
 			continue
 		}
-		var buffer bytes.Buffer
-		if err := part.write(&buffer, run); err != nil {
-			return fmt.Errorf("could not write %s: %w", part.path, err)
+		if err := write(part.path, run, part.write); err != nil {
+			return err
 		}
-		if err := os.WriteFile(part.path, buffer.Bytes(), 0o644); err != nil {
-			return fmt.Errorf("could not write the report: %w", err)
-		}
+	}
+	return nil
+}
+
+// write one file, whole or not at all.
+func write(path string, run Run, content func(io.Writer, Run) error) error {
+	var buffer bytes.Buffer
+	if err := content(&buffer, run); err != nil {
+		return fmt.Errorf("could not write %s: %w", path, err)
+	}
+	if err := durable.WriteFile(path, buffer.Bytes(), 0o644); err != nil {
+		return fmt.Errorf("could not write the report: %w", err)
 	}
 	return nil
 }

@@ -33,7 +33,7 @@ var (
 		Name:  "create-rate",
 		Title: "Create, 100 per second",
 		Why:   "The same load for every arm, and the wait from the intended start.",
-		Level: Standard, Loop: load.Open{Rate: 100, Workers: 32}, Population: Small, Length: 4, Start: startCreate,
+		Level: Standard, Loop: load.Open{Rate: 100, Workers: 32}, Population: Small, Length: 4.5, Start: startCreate,
 	}
 	create16K = Scenario{
 		Name:  "create-16k",

@@ -19,7 +19,7 @@ var (
 		Name:  "delete",
 		Title: "Delete, 100 per second",
 		Why:   "The shortest way to a durable write: no body, and nothing to validate.",
-		Level: Standard, Loop: load.Open{Rate: 100, Workers: 32}, Population: Small, Needs: arm.Keep, Length: 4,
+		Level: Standard, Loop: load.Open{Rate: 100, Workers: 32}, Population: Small, Needs: arm.Keep, Length: 4.5,
 		Start: startDelete,
 	}
 	deleteCollection = Scenario{

@@ -57,7 +57,7 @@ var (
 		Title: "Get, 200 per second",
 		Why: "The same load for every arm, and the wait from the intended start: what a caller waits who does not wait for " +
 			"others.",
-		Level: Standard, Loop: load.Open{Rate: 200, Workers: 32}, Population: Small, Length: 2,
+		Level: Standard, Loop: load.Open{Rate: 200, Workers: 32}, Population: Small, Length: 2.25,
 		Start: startGets(get, anyMember),
 	}
 	get16K = Scenario{

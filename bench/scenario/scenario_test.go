@@ -15,6 +15,7 @@ import (
 	"github.com/duet-api/duet/bench/arm"
 	"github.com/duet-api/duet/bench/internal/fakeapi"
 	"github.com/duet-api/duet/bench/load"
+	"github.com/duet-api/duet/bench/report"
 	"github.com/duet-api/duet/bench/scenario"
 	"github.com/duet-api/duet/bench/stats"
 )
@@ -485,6 +486,18 @@ func TestProfilesKeepTheirTime(t *testing.T) {
 			length := time.Duration(s.Length * float64(p.WarmUpCell))
 			if cell := s.Cell(1, length); s.Repeats() && cell.Operations > 0 && float64(cell.Operations)*(1-p.Lead) < 2 {
 				t.Errorf("profile %s: a cell of %s has %d operations", p.Name, s.Name, cell.Operations)
+			}
+		}
+		// What comes at a rate that is the same for all arms has a p99 in the longest.
+		for _, s := range p.Scenarios() {
+			open, ok := s.Loop.(load.Open)
+			if !ok || p.Level < scenario.Full || !slices.Contains([]string{"get-rate", "create-rate", "delete"}, s.Name) {
+				continue
+			}
+			length := time.Duration(s.Length * float64(p.Cell))
+			lead := math.Ceil(open.Rate * p.Lead * length.Seconds())
+			if measured := float64(open.Operations(length)) - lead; measured < report.MinForP99 {
+				t.Errorf("profile %s: %v operations of %s are measured in a cell", p.Name, measured, s.Name)
 			}
 		}
 		// Three metrics are compared for each scenario. If all rounds agree, each comparison must be able to make a claim.

@@ -106,20 +106,18 @@ func TestJudge(t *testing.T) {
 
 func TestVerdictInFamily(t *testing.T) {
 	tests := map[string]struct {
-		verdict        Verdict
-		corrected      float64
-		rounds, family int
-		want           Verdict
+		verdict   Verdict
+		corrected float64
+		want      Verdict
 	}{
-		"a claim that stands":                     {Slower, 0.04, 10, 18, Slower},
-		"a claim that chance makes among so many": {Slower, 0.2, 10, 18, NoDifference},
-		"so many that no claim could stand":       {Faster, 0.5, 6, 18, Undecided},
-		"no claim stays none":                     {NoDifference, 1, 6, 18, NoDifference},
-		"nothing to decide stays so":              {Undecided, 1, 10, 1, Undecided},
+		"a claim that stands":                     {Slower, 0.04, Slower},
+		"a claim that chance makes among so many": {Faster, 0.2, Undecided},
+		"no claim stays none":                     {NoDifference, 1, NoDifference},
+		"nothing to decide stays so":              {Undecided, 1, Undecided},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			if got := test.verdict.InFamily(test.corrected, test.rounds, test.family); got != test.want {
+			if got := test.verdict.InFamily(test.corrected); got != test.want {
 				t.Errorf("InFamily() = %q, want %q", got, test.want)
 			}
 		})

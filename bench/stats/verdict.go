@@ -11,9 +11,10 @@ const (
 	Faster Verdict = "faster"
 	// Slower: the whole interval is above 1, by more than the noise floor.
 	Slower Verdict = "slower"
-	// NoDifference: no difference was found. It does not say that there is none.
+	// NoDifference: the interval does not clear the noise floor. It does not say that there is no difference.
 	NoDifference Verdict = "no difference found"
-	// Undecided: too few rounds for an interval or for a claim among so many, or no noise floor to hold it against.
+	// Undecided: too few rounds for an interval, no noise floor to hold it against, or an interval that clears the floor by
+	// itself, but not as one among so many.
 	Undecided Verdict = "undecided"
 )
 
@@ -44,15 +45,12 @@ func Judge(ratio Estimate, floor float64) Verdict {
 }
 
 // InFamily is the verdict of a comparison that is one of many. A claim stands if its p-value, corrected for their number,
-// is small enough. If it is not, but no comparison of so few rounds among so many could be, nothing was decided.
-func (v Verdict) InFamily(corrected float64, rounds, family int) Verdict {
-	switch {
-	case v != Faster && v != Slower, corrected <= Significance:
-		return v
-	case math.Ldexp(float64(family), 1-rounds) > Significance:
+// is small enough. If it is not, nothing was decided.
+func (v Verdict) InFamily(corrected float64) Verdict {
+	if (v == Faster || v == Slower) && corrected > Significance {
 		return Undecided
 	}
-	return NoDifference
+	return v
 }
 
 // Margin is how far a verdict is from flipping: the factor, at least 1, by which the nearest bound of the interval

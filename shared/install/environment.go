@@ -12,6 +12,7 @@ import (
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -176,24 +177,29 @@ func (e *Environment) KubeconfigFile(serviceAccount string) string {
 // ServiceAccountKubeconfig writes a kubeconfig with a token of a service account in Namespace: local processes have
 // exactly the rights that pods would have.
 func (e *Environment) ServiceAccountKubeconfig(ctx context.Context, serviceAccount string) (string, error) {
+	return e.TokenKubeconfig(ctx, types.NamespacedName{Namespace: Namespace, Name: serviceAccount})
+}
+
+// TokenKubeconfig is ServiceAccountKubeconfig for a service account anywhere.
+func (e *Environment) TokenKubeconfig(ctx context.Context, serviceAccount types.NamespacedName) (string, error) {
 	client, err := kubernetes.NewForConfig(e.config)
 	if err != nil {
 		return "", err
 	}
-	token, err := client.CoreV1().ServiceAccounts(Namespace).CreateToken(ctx, serviceAccount,
+	token, err := client.CoreV1().ServiceAccounts(serviceAccount.Namespace).CreateToken(ctx, serviceAccount.Name,
 		&authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
 			ExpirationSeconds: ptr.To(int64(tokenLifetime.Seconds())),
 		}}, metav1.CreateOptions{})
 	if err != nil {
 		return "", fmt.Errorf("could not get a token for service account %s: %w", serviceAccount, err)
 	}
-	file := e.KubeconfigFile(serviceAccount)
+	file := e.KubeconfigFile(serviceAccount.Name)
 	return file, clientcmd.WriteToFile(clientcmdapi.Config{
 		Clusters: map[string]*clientcmdapi.Cluster{"duet": {
 			Server: e.config.Host, CertificateAuthority: e.config.CAFile, CertificateAuthorityData: e.config.CAData,
 		}},
-		AuthInfos:      map[string]*clientcmdapi.AuthInfo{serviceAccount: {Token: token.Status.Token}},
-		Contexts:       map[string]*clientcmdapi.Context{"duet": {Cluster: "duet", AuthInfo: serviceAccount}},
+		AuthInfos:      map[string]*clientcmdapi.AuthInfo{serviceAccount.Name: {Token: token.Status.Token}},
+		Contexts:       map[string]*clientcmdapi.Context{"duet": {Cluster: "duet", AuthInfo: serviceAccount.Name}},
 		CurrentContext: "duet",
 	}, file)
 }

@@ -126,7 +126,7 @@ func (b *benchCommand) run(cmd *cobra.Command) error {
 	}
 	err = errors.Join(err, printRun(b.streams.Out, run, dir, b.output))
 	if run.Bench != nil && run.Bench.Interrupted {
-		fmt.Fprintf(b.streams.ErrOut, "The run is not complete. To go on with it: duet bench --resume %s\n", quote(dir))
+		err = errors.Join(err, fmt.Errorf("the run is not complete. To go on with it: duet bench --resume %s", quote(dir)))
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -28,14 +29,10 @@ two runs differ by whatever the machine did.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			var runs [2]*report.Bench
 			for i, path := range args {
-				run, err := readRun(path)
-				if err != nil {
+				var err error
+				if runs[i], err = readBench(path); err != nil {
 					return err
 				}
-				if run.Bench == nil {
-					return fmt.Errorf("%s has no benchmark", path)
-				}
-				runs[i] = run.Bench
 			}
 			all := report.Agreements(runs[0], runs[1])
 			if output.value != "table" {
@@ -59,7 +56,8 @@ func newBenchGateCommand(streams genericiooptions.IOStreams) *cobra.Command {
 		Long: fmt.Sprintf(`Hold a run against goals. Without a file, the goals are Duet's own, bench/goals.yaml. A ratio has to keep its bound with
 the whole of its interval; what the run did not measure is listed and counts as neither.
 
-The exit code is %d when a goal was missed.`, exitMissed),
+The exit code is %d when a goal was missed, and %d when nothing was, but the run is not complete or has measured none of them.`,
+			exitMissed, exitFailure),
 		Example: `  duet bench gate out/20260101-100000
   duet bench gate out/20260101-100000 my-goals.yaml -o json`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -80,14 +78,11 @@ The exit code is %d when a goal was missed.`, exitMissed),
 			if err != nil {
 				return err
 			}
-			run, err := readRun(args[0])
+			measured, err := readBench(args[0])
 			if err != nil {
 				return err
 			}
-			if run.Bench == nil {
-				return fmt.Errorf("%s has no benchmark", args[0])
-			}
-			outcomes := bench.Gate(run.Bench, goals)
+			outcomes := bench.Gate(measured, goals)
 			if output.value != "table" {
 				err = printEncoded(streams.Out, outcomes, output.value)
 			} else {
@@ -96,16 +91,28 @@ The exit code is %d when a goal was missed.`, exitMissed),
 			if err != nil {
 				return err
 			}
-			for _, outcome := range outcomes {
-				if outcome.Standing == report.Missed {
-					return errMissed
-				}
-			}
-			return nil
+			return judge(args[0], measured, outcomes)
 		},
 	}
 	cmd.Flags().VarP(output, "output", "o", "how to print")
 	return cmd
+}
+
+// judge says whether a run may pass.
+func judge(path string, measured *report.Bench, outcomes []report.Outcome) error {
+	has := func(standing report.Standing) bool {
+		return slices.ContainsFunc(outcomes, func(o report.Outcome) bool { return o.Standing == standing })
+	}
+	switch {
+	case has(report.Missed):
+		return errMissed
+	case measured.Interrupted:
+		return fmt.Errorf("%s is not complete, so that goals which it keeps may yet be missed. To go on with it: duet bench --resume %s",
+			path, quote(runDir(path)))
+	case !has(report.Met):
+		return fmt.Errorf("%s has measured nothing that one of the goals is about", path)
+	}
+	return nil
 }
 
 func printOutcomes(out io.Writer, outcomes []report.Outcome) error {
@@ -176,6 +183,19 @@ func readRun(path string) (report.Run, error) {
 		return report.Run{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return run, nil
+}
+
+// readBench reads the benchmark of a run, with what this version makes of its rows.
+func readBench(path string) (*report.Bench, error) {
+	run, err := readRun(path)
+	if err != nil {
+		return nil, err
+	}
+	if run.Bench == nil {
+		return nil, fmt.Errorf("%s has no benchmark", path)
+	}
+	bench.Analyse(run.Bench)
+	return run.Bench, nil
 }
 
 // runDir is the directory of a run.

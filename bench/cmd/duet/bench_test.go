@@ -70,9 +70,24 @@ func TestGateTellsAMissedGoalFromAFailure(t *testing.T) {
 			t.Errorf("the table does not say %q:\n%s", want, stdout)
 		}
 	}
-	code, _, stderr = parse("bench", "gate", written(t, func(r *report.Run) { r.Bench.Rows = nil }))
-	if code != 0 || stderr != "" {
-		t.Errorf("got exit code %d, %q for a run that measured nothing, want no missed goal", code, stderr)
+	onTime := func(r *report.Run) { r.Bench.Rows[0].Lateness = int64(time.Microsecond) }
+	for name, test := range map[string]struct {
+		change func(*report.Run)
+		code   int
+		want   string
+	}{
+		"all that was measured is met": {func(r *report.Run) { onTime(r); r.Bench.Interrupted = false }, 0, ""},
+		"the run is not complete":      {onTime, exitFailure, "is not complete"},
+		"nothing was measured": {
+			func(r *report.Run) { r.Bench.Rows, r.Bench.Interrupted = nil, false }, exitFailure, "has measured nothing",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, _, stderr := parse("bench", "gate", written(t, test.change))
+			if code != test.code || !strings.Contains(stderr, test.want) {
+				t.Errorf("got exit code %d, %q, want %d and %q", code, stderr, test.code, test.want)
+			}
+		})
 	}
 }
 
