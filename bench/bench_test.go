@@ -237,7 +237,9 @@ func TestEachRoundIsKept(t *testing.T) {
 // What the servers say of themselves comes after the rounds, and a run without it is not complete.
 func TestInterruptionBeforeTheAccounts(t *testing.T) {
 	o := options(t, fakeapi.New(t))
-	o.Inspect = func(context.Context, string, bool) (map[string]measure.State, error) { return map[string]measure.State{}, nil }
+	o.Inspect = func(context.Context, string, bool) (map[string]measure.State, error) {
+		return map[string]measure.State{}, nil
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	o.Progress = func(p bench.Progress) {

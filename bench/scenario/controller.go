@@ -74,8 +74,15 @@ func startSettling(count int) func(context.Context, *Subject, Cell) (load.Op, fu
 func startResync(ctx context.Context, s *Subject, _ Cell) (load.Op, func() error, error) {
 	const instances = 40
 	made := s.fresh("settled", instances)
-	stop := func() error { return s.cease(ctx, made) }
-	site := s.owned().Own()
+	site, away := s.owned().Own(), false
+	stop := func() error {
+		if away { // and nobody else would let instances go
+			if err := site.StartController(context.WithoutCancel(ctx)); err != nil {
+				return err
+			}
+		}
+		return s.cease(ctx, made)
+	}
 	err := site.StartController(ctx)
 	if err == nil {
 		_, err = s.settled(ctx, made)
@@ -83,10 +90,12 @@ func startResync(ctx context.Context, s *Subject, _ Cell) (load.Op, func() error
 	if err = errors.Join(err, site.StopController(ctx)); err != nil {
 		return nil, nil, errors.Join(err, stop())
 	}
+	away = true
 	op := func(ctx context.Context, _ load.Call) (time.Time, error) {
 		if err := site.StartController(ctx); err != nil {
 			return time.Time{}, err
 		}
+		away = false
 		late := s.fresh("late", 1)
 		made = append(made, late...)
 		return s.settled(ctx, late)
@@ -145,7 +154,7 @@ func (s *Subject) cease(ctx context.Context, made []arm.Object) error {
 	return errors.Join(err, s.owned().Own().StopController(ctx))
 }
 
-// childless waits until the scratch namespace is as it was before instances were in it.
+// childless returns once the scratch namespace is as it was before instances were in it.
 func (s *Subject) childless(ctx context.Context) error {
 	const poll, patience = 50 * time.Millisecond, time.Minute
 	var list bytes.Buffer
@@ -158,9 +167,11 @@ func (s *Subject) childless(ctx context.Context) error {
 		if err != nil {
 			return false, err
 		}
-		instances = len(items)
-		children, err = s.owned().Children(ctx, s.Arm.Scratch())
-		return instances+children == 0, err
+		if instances = len(items); instances > 0 {
+			return false, nil
+		}
+		children, err = s.owned().Clear(ctx, s.Arm.Scratch())
+		return children == 0, err
 	})
 	if err != nil {
 		return fmt.Errorf("%d instances and %d of their children are still there: %w", instances, children, err)

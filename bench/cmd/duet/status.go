@@ -99,8 +99,8 @@ func switchLine(state *install.SwitchState) string {
 	case state == nil, state.Phase == install.TakenBack:
 		return ""
 	case state.Phase == install.Switching:
-		return fmt.Sprintf("from %s to %s (%s) under way since %s, at step %s: duet switch goes on with it or takes it back",
-			state.From.Form, state.To.Form, state.Strategy, state.Since.Format(time.RFC3339), state.Step)
+		return fmt.Sprintf("from %s to %s (%s) under way since %s, at step %s: %s",
+			state.From.Form, state.To.Form, state.Strategy, state.Since.Format(time.RFC3339), state.Step, state.GoOn(""))
 	}
 	line := fmt.Sprintf("from %s to %s (%s) done at %s", state.From.Form, state.To.Form, state.Strategy,
 		state.Since.Format(time.RFC3339))

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -78,10 +80,10 @@ end.`,
 				}
 			}
 			var refused *switching.RefusedError
-			if err != nil && !errors.As(err, &refused) {
-				return fmt.Errorf("%w; the same command goes on, and duet switch%s --rollback goes back", err, where.flags())
+			if err == nil || errors.As(err, &refused) {
+				return err
 			}
-			return err
+			return fmt.Errorf("%w%s", err, underWay(cmd.Context(), installer, where.flags()))
 		},
 	}
 	where.addFlags(cmd.Flags())
@@ -93,6 +95,21 @@ end.`,
 	cmd.Flags().StringVar(&until, "until", "", "end after this step; the next run goes on")
 	cmd.Flags().VarP(output, "output", "o", "how to print the result")
 	return cmd
+}
+
+// underWay says what to do after an error. Where no switch is on record nothing was begun: a rollback would take back an earlier
+// one.
+func underWay(ctx context.Context, installer *install.Installer, flags string) string {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second) // It may have been interrupted.
+	defer cancel()
+	state, err := installer.ReadSwitch(ctx)
+	switch {
+	case err != nil:
+		return fmt.Sprintf("; `duet status%s` says where the switch stands, once the control plane answers", flags)
+	case state == nil || state.Phase != install.Switching:
+		return "; nothing was begun"
+	}
+	return fmt.Sprintf("; the switch stands at step %s: %s", state.Step, state.GoOn(flags))
 }
 
 func checkSwitchFlags(cmd *cobra.Command, options switching.Options) error {

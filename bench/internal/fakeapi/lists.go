@@ -34,7 +34,7 @@ func (s *Server) writeList(w http.ResponseWriter, r *http.Request, next string, 
 	if next != "" {
 		metadata["continue"] = next
 	}
-	list := object{"metadata": metadata, "items": bodies}
+	list := object{"kind": "List", "metadata": metadata, "items": bodies}
 	accept := r.Header.Get("Accept")
 	switch {
 	case strings.Contains(accept, "as=Table"):
