@@ -10,10 +10,13 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	clientv3 "go.etcd.io/etcd/client/v3"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/client-go/kubernetes"
 
+	aggregatedimpl "github.com/duet-api/duet/aggregated-impl"
 	"github.com/duet-api/duet/e2e/fixture"
 	"github.com/duet-api/duet/shared/controlplane"
 	"github.com/duet-api/duet/shared/install"
@@ -80,6 +83,15 @@ func switchSpecs(s *site, namespace func() string) {
 		_, err = s.Installer.Uninstall(ctx, false)
 		Expect(err).To(MatchError(ContainSubstring("duet switch --rollback")))
 
+		By("being interrupted while what was prepared is taken away")
+		s.interrupted(ctx, switching.Options{Rollback: true}, "", "stopping")
+		status, err := s.Installer.Status(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(status.Switch.TakingBack).To(BeTrue())
+		result, err = run(ctx, switching.Options{To: install.Aggregated, DryRun: true})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(result.Steps[0].Checks).To(ConsistOf(ContainSubstring("would be taken away first")))
+
 		_, err = run(ctx, switching.Options{Rollback: true})
 		Expect(err).NotTo(HaveOccurred())
 		Expect(s.lives(ctx)).To(Equal(before), "something of the other form is left, or of this one is not")
@@ -138,8 +150,8 @@ func switchSpecs(s *site, namespace func() string) {
 		result, err := run(ctx, switching.Options{To: install.Aggregated})
 		Expect(err).NotTo(HaveOccurred())
 		Expect(result.Finished).To(BeTrue())
-		Expect(result.Windows.WriteRefused.Duration).To(BeZero())
-		Expect(result.Windows.ReadRefused.Duration).To(BeZero())
+		Expect(result.Windows.WriteRefused.Duration).To(BeZero(), result.Windows.WriteRefusal)
+		Expect(result.Windows.ReadRefused.Duration).To(BeZero(), result.Windows.ReadRefusal)
 		Expect(serving(ctx)).To(Equal(install.Aggregated))
 		own := "/apis/" + install.Group + "/v1/namespaces/{namespace}/mysqlinstances/{name}/backup"
 		Expect(s.documentedPaths(ctx)).To(ContainElement(own))
@@ -147,6 +159,22 @@ func switchSpecs(s *site, namespace func() string) {
 		Expect(s.Plane.Runner().Restart(ctx, controlplane.APIServer)).To(Succeed())
 		Eventually(s.Ready).WithContext(ctx).Should(Succeed())
 		Eventually(s.documentedPaths).WithContext(ctx).Should(ContainElement(own))
+	})
+
+	It("can be taken back from a server that is dead", func(ctx context.Context) {
+		was, err := s.instance(ctx, namespace(), "db")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(s.Plane.Runner().Kill(ctx, serverName)).To(Succeed())
+		_, err = run(ctx, switching.Options{Rollback: true})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(serving(ctx)).To(Equal(install.CRD))
+		now, err := s.instance(ctx, namespace(), "db")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(now.UID).To(Equal(was.UID))
+
+		_, err = run(ctx, switching.Options{To: install.Aggregated})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(serving(ctx)).To(Equal(install.Aggregated))
 	})
 
 	It("is refused while another duet is at work, and changes nothing then", func(ctx context.Context) {
@@ -189,29 +217,61 @@ func (s *site) switching(ctx context.Context, options switching.Options) (*switc
 		Run(ctx, options)
 }
 
-// openedSpecs are about a switch that copies, and is interrupted when writes have just been let in again. They begin and end
+// interrupted runs a switch until something is told that begins so, after a certain line if there is one.
+func (s *site) interrupted(ctx context.Context, options switching.Options, after, at string) {
+	GinkgoHelper()
+	ctx, interrupt := context.WithCancel(ctx)
+	defer interrupt()
+	near := after == ""
+	tell := func(format string, args ...any) {
+		line := strings.TrimSpace(fmt.Sprintf(format, args...))
+		GinkgoWriter.Println(line)
+		if near && strings.HasPrefix(line, at) {
+			interrupt()
+		}
+		near = near || line == after
+	}
+	before := s.Installer.Progress
+	defer func() { s.Installer.Progress = before }()
+	s.Installer.Progress = tell
+	_, err := switching.New(s.Installer, tell).Run(ctx, options)
+	Expect(err).To(HaveOccurred(), "it was not interrupted")
+}
+
+// openedSpecs are about a switch that copies, and is interrupted before or when writes are let in again. They begin and end
 // with the crd form.
 func openedSpecs(s *site, namespace func() string) {
-	// interrupted runs a switch until it stops the old form's processes.
-	interrupted := func(ctx context.Context, options switching.Options) {
-		GinkgoHelper()
-		ctx, interrupt := context.WithCancel(ctx)
-		defer interrupt()
-		parking := false
-		tell := s.Installer.Progress
-		defer func() { s.Installer.Progress = tell }()
-		s.Installer.Progress = func(format string, args ...any) {
-			if parking && strings.HasPrefix(format, "stopping") {
-				interrupt()
-			}
-		}
-		_, err := switching.New(s.Installer, func(format string, args ...any) {
-			line := fmt.Sprintf(format, args...)
-			GinkgoWriter.Println(line)
-			parking = parking || line == string(switching.Park)
-		}).Run(ctx, options)
-		Expect(err).To(HaveOccurred(), "it was not interrupted")
-	}
+	It("goes back to what was copied, and takes nothing from a copy that nobody was let write to", func(ctx context.Context) {
+		was, err := s.instance(ctx, namespace(), "db")
+		Expect(err).NotTo(HaveOccurred())
+		s.interrupted(ctx, switching.Options{To: install.Aggregated, Strategy: switching.Dedicated}, "", string(switching.Park))
+		copied, err := s.instance(ctx, namespace(), "db")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(copied.UID).To(Equal(was.UID))
+
+		By("losing the copy")
+		form, err := s.Installer.Forms.Named(install.Aggregated)
+		Expect(err).NotTo(HaveOccurred())
+		plan, err := s.Installer.Env.Plan(ctx, form, aggregatedimpl.ProfileDedicated)
+		Expect(err).NotTo(HaveOccurred())
+		client, err := plan.Etcd.Client()
+		Expect(err).NotTo(HaveOccurred())
+		defer client.Close()
+		lost, err := client.Delete(ctx, plan.Etcd.Prefix, clientv3.WithPrefix())
+		Expect(err).NotTo(HaveOccurred())
+		Expect(lost.Deleted).To(BeNumerically(">", 0))
+		Expect(s.Plane.Runner().Kill(ctx, serverName)).To(Succeed())
+
+		result, err := s.switching(ctx, switching.Options{Rollback: true})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(result.Finished).To(BeTrue())
+		now, err := s.instance(ctx, namespace(), "db")
+		Expect(err).NotTo(HaveOccurred(), "what the copy had lost was taken from it")
+		Expect(now.UID).To(Equal(was.UID))
+		order, err := resourceversion.CompareResourceVersion(copied.ResourceVersion, now.ResourceVersion)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(order).To(Equal(-1), "it went back from %s to %s", copied.ResourceVersion, now.ResourceVersion)
+	})
 
 	It("keeps what is written when a switch that copies is interrupted, and is taken back", func(ctx context.Context) {
 		was, err := s.instance(ctx, namespace(), "db")
@@ -221,7 +281,7 @@ func openedSpecs(s *site, namespace func() string) {
 			options  switching.Options
 			to, name string
 		}{{there, install.Aggregated, "written-there"}, {switching.Options{Rollback: true}, install.CRD, "written-back"}} {
-			interrupted(ctx, way.options)
+			s.interrupted(ctx, way.options, "lowering the fences", "stopping")
 			Eventually(func(ctx context.Context) (string, error) {
 				answer, err := s.client.Send(ctx, "POST", fixture.Path(fixture.V1, namespace()), fixture.Instance(way.name))
 				if err != nil {

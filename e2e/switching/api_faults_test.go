@@ -83,6 +83,7 @@ func (l *load) goesOn(ctx context.Context, options switching.Options) *switching
 	var result *switching.Result
 	Eventually(func(ctx context.Context) (err error) {
 		result, err = l.switcher().Run(ctx, options)
+		l.learn(result)
 		return err
 	}).WithContext(ctx).WithTimeout(settling).WithPolling(time.Second).Should(Succeed())
 	return result

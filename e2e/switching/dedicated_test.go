@@ -20,7 +20,7 @@ var fenced = withFence(strict)
 
 // withFence tolerates that too.
 func withFence(options consistency.Options) consistency.Options {
-	options.Writes = consistency.Allowance{Codes: append(slices.Clone(options.Writes.Codes), http.StatusUnprocessableEntity)}
+	options.Writes.Codes = append(slices.Clone(options.Writes.Codes), http.StatusUnprocessableEntity)
 	return options
 }
 
@@ -65,6 +65,7 @@ var _ = Describe("A switch of strategy dedicated, with kill -9", Ordered, Label(
 					return load.copyWithout(ctx, victim, step, to)
 				})
 				load.finish(ctx, withFence(without(victim)))
+				load.refusedWhileFenced()
 			})
 	}
 })

@@ -178,10 +178,30 @@ func (l *load) switchWithout(
 	runs := 1
 	Eventually(func(ctx context.Context) error {
 		runs++
-		_, err := l.switcher().Run(ctx, options)
+		result, err := l.switcher().Run(ctx, options)
+		l.learn(result)
 		return err
 	}).WithContext(ctx).WithTimeout(settling).WithPolling(time.Second).Should(Succeed())
 	return true, fmt.Sprintf("killed; run %d came to its end", runs)
+}
+
+// learn how long the steps take that a run has done.
+func (l *load) learn(result *switching.Result) {
+	if result == nil {
+		return
+	}
+	for _, step := range result.Steps {
+		l.lengths[result.To+" "+string(step.Name)] = step.Took.Duration
+	}
+}
+
+// moment in a step, by chance: anywhere in it, as far as earlier runs have shown how long it is. Its end is left out, for it may
+// be shorter the next time.
+func (l *load) moment(to string, step switching.Step) time.Duration {
+	if length := l.lengths[to+" "+string(step)] * 3 / 4; length > 0 {
+		return rand.N(length)
+	}
+	return rand.N(early)
 }
 
 // firstRun says whether the victim was there to be killed, and how the run that it was killed in ended.
@@ -190,7 +210,7 @@ func (l *load) firstRun(
 ) (killed bool, err error) {
 	GinkgoHelper()
 	if victim == duet {
-		err := l.killedRun(ctx, step, rand.N(early), options)
+		err := l.killedRun(ctx, step, l.moment(options.To, step), options)
 		var exit *exec.ExitError
 		Expect(errors.As(err, &exit)).To(BeTrue(), "it was to be killed: %v", err)
 		Expect(exit.ExitCode()).To(Equal(-1), "it ended by itself")

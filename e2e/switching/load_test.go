@@ -50,6 +50,8 @@ type load struct {
 	churn     churn
 	before    map[string]identity
 	informers map[*consistency.Informer]consistency.Scope
+	// lengths of the steps of switches, by form and step.
+	lengths map[string]time.Duration
 	// history is what finish has judged.
 	history consistency.History
 	// stores that are listened to, as the record calls them.
@@ -86,7 +88,7 @@ func settle(ctx context.Context, site *behaviour.Site, there *population) *load 
 	l := &load{
 		population: there, site: site, recorder: consistency.NewRecorder(),
 		informers: map[*consistency.Informer]consistency.Scope{},
-		stores:    map[string]*preparable{},
+		stores:    map[string]*preparable{}, lengths: map[string]time.Duration{},
 		reader: consistency.Reader{
 			Decoder:     serializer.NewCodecFactory(scheme).UniversalDeserializer(),
 			StatusToken: consistency.ConditionToken(loadCondition),

@@ -1,6 +1,7 @@
 package install
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -35,11 +36,14 @@ func Policy(name string, rules, conditions []any, expression, message string) []
 	}
 }
 
+// ErrNotEnforced is what RefusedBy says of a request that a policy should have refused, and let in.
+var ErrNotEnforced = errors.New("is not enforced")
+
 // RefusedBy is nil when a policy refused a request. Any other answer is an error, success included.
 func RefusedBy(policy string, err error) error {
 	switch {
 	case err == nil:
-		return fmt.Errorf("policy %s is not enforced yet", policy)
+		return fmt.Errorf("policy %s %w", policy, ErrNotEnforced)
 	case (apierrors.IsInvalid(err) || apierrors.IsForbidden(err)) && strings.Contains(err.Error(), policy):
 		return nil
 	}

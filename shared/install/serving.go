@@ -3,6 +3,7 @@ package install
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -73,8 +74,10 @@ func Enforces(ctx context.Context, config *rest.Config, version string) error {
 		"metadata": map[string]any{"name": "duet-canary"}, "spec": spec,
 	}}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	switch {
-	case apierrors.IsInvalid(err):
+	case apierrors.IsInvalid(err) && strings.Contains(err.Error(), notCron):
 		return nil
+	case apierrors.IsInvalid(err):
+		return fmt.Errorf("a backup schedule of %q is refused in %s, and not for what it is: %w", notCron, version, err)
 	case err == nil:
 		return fmt.Errorf("a backup schedule of %q is accepted in %s", notCron, version)
 	default:

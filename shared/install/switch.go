@@ -40,8 +40,19 @@ type SwitchState struct {
 	// Strategy and Step are package switching's. Step is the one that is to be done next, or again.
 	Strategy string `json:"strategy"`
 	Step     string `json:"step,omitempty"`
-	// Rollback: this switch takes another one back.
-	Rollback bool `json:"rollback,omitempty"`
+	// Rollback: this switch takes another one back; MidSwitch: one that had not come to its end, so that both forms may serve,
+	// and there is no way but on.
+	Rollback  bool `json:"rollback,omitempty"`
+	MidSwitch bool `json:"midSwitch,omitempty"`
+	// Restores: what the form that is gone back to has stored is the truth, and the other one has a copy that nobody has been let
+	// write to. Nothing is taken from there.
+	Restores bool `json:"restores,omitempty"`
+	// Fenced is since when writes are refused.
+	Fenced *metav1.Time `json:"fenced,omitempty"`
+	// Flipping: the form that is switched to may have answered somebody.
+	Flipping bool `json:"flipping,omitempty"`
+	// TakingBack: what was prepared is being taken away, the fences too, so that nobody may go on from here.
+	TakingBack bool `json:"takingBack,omitempty"`
 	// Raised is the revision after which the storage of the other form begins, where objects were copied.
 	Raised int64 `json:"raised,omitempty"`
 	// Export is the file that the objects were written to, where they are made anew through the API.
@@ -54,6 +65,23 @@ type SwitchState struct {
 	Opened bool `json:"opened,omitempty"`
 	// Since is when the phase or the step began.
 	Since metav1.Time `json:"since"`
+}
+
+// GoOn says which command goes on with a switch that is under way, and which goes back. Flags are those that say where.
+func (s SwitchState) GoOn(flags string) string {
+	to := func(form string) string { return fmt.Sprintf("`duet switch%s --to %s`", flags, form) }
+	back := fmt.Sprintf("`duet switch%s --rollback`", flags)
+	switch {
+	case s.TakingBack && s.Rollback:
+		return fmt.Sprintf("it is being taken back: %s goes on with that, and %s begins anew afterwards", to(s.From.Form), back)
+	case s.TakingBack:
+		return fmt.Sprintf("it is being taken back: %s goes on with that, and %s begins anew afterwards", back, to(s.To.Form))
+	case s.Rollback && s.MidSwitch, s.Rollback && s.Flipping:
+		return back + " goes on with it"
+	case s.Rollback:
+		return fmt.Sprintf("%s goes on with it, and %s takes it back", back, to(s.From.Form))
+	}
+	return fmt.Sprintf("%s goes on with it, and %s takes it back", to(s.To.Form), back)
 }
 
 // switchRecordName is the ConfigMap in Namespace that holds a SwitchState.
@@ -95,6 +123,5 @@ func (i *Installer) midSwitch(ctx context.Context) error {
 	if err != nil || state == nil || state.Phase != Switching {
 		return err
 	}
-	return fmt.Errorf("a switch from %s to %s is under way, at step %s: `duet switch --to %s` goes on with it, and "+
-		"`duet switch --rollback` takes it back", state.From.Form, state.To.Form, state.Step, state.To.Form)
+	return fmt.Errorf("a switch from %s to %s is under way, at step %s: %s", state.From.Form, state.To.Form, state.Step, state.GoOn(""))
 }

@@ -154,6 +154,7 @@ func (m *move) tryAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	m.result.Objects = len(originals)
 	copies, err := m.copies()
 	if err != nil {
 		return err

@@ -25,32 +25,61 @@ func (s *Switcher) finish(ctx context.Context, m *move, options Options) (*Resul
 	return s.run(ctx, options)
 }
 
-// withdraw puts everything back after a refusal that only the other form itself could say, beside the one that serves. A
-// rollback has no way back but on: both forms may serve, and what is on record is the form before.
+// again takes away what is being taken away, and begins anew.
+func (s *Switcher) again(ctx context.Context, m *move, options Options) (*Result, error) {
+	if options.DryRun {
+		return m.result, m.step(ctx, Preflight, func(context.Context) error {
+			m.check("what was prepared for %s would be taken away first, as was begun; then the switch would begin anew", m.state.To.Form)
+			return nil
+		})
+	}
+	s.progress("the switch to %s is being taken back: that is ended first, and then it begins anew", m.state.To.Form)
+	if err := m.undo(ctx); err != nil {
+		return m.result, err
+	}
+	return s.run(ctx, options)
+}
+
+// withdraw puts everything back after a refusal that only the other form itself could say, beside the one that serves. Where
+// both forms may serve there is no way back but on.
 func (m *move) withdraw(ctx context.Context, refused *RefusedError) error {
 	flipped, err := m.flipped(ctx, m.state)
-	if err != nil || flipped || m.state.Rollback {
+	if err != nil || flipped || m.state.Flipping || m.state.MidSwitch {
 		return errors.Join(errors.New(refused.Error()), err) // It is no refusal then: something has changed.
 	}
-	m.result.Withdrawn = true
-	if err := m.unprepare(ctx); err != nil {
+	if err := m.takeBack(ctx); err != nil {
 		return fmt.Errorf("%s; what was prepared could not be taken away: %w", refused.Error(), err)
-	}
-	if err := m.stand(ctx, "", install.TakenBack); err != nil {
-		return err
 	}
 	return refused
 }
 
 // undo takes away what was prepared for a form that has not served.
 func (m *move) undo(ctx context.Context) error {
-	m.result.Rollback, m.result.Withdrawn = true, true
-	if err := m.step(ctx, Park, m.unprepare); err != nil {
-		return err
-	}
-	if err := m.stand(ctx, "", install.TakenBack); err != nil {
+	m.result.Rollback = true
+	if err := m.step(ctx, Park, m.takeBack); err != nil {
 		return err
 	}
 	m.result.Finished = true
 	return nil
+}
+
+// takeBack takes away what was prepared. That it has begun is written down before a fence falls: who went on from where the
+// switch had been would flip to a copy that is out of date by then, or to a server that is gone.
+func (m *move) takeBack(ctx context.Context) error {
+	m.state.TakingBack = true
+	if err := m.installer.WriteSwitch(ctx, m.state); err != nil {
+		return err
+	}
+	if err := m.unprepare(ctx); err != nil {
+		return err
+	}
+	m.result.Withdrawn = true
+	if m.state.Rollback { // The switch that it was to take back stands.
+		m.state = install.SwitchState{
+			From: m.state.To, To: m.state.From, Strategy: m.state.Strategy, Export: m.state.Export,
+		}
+		return m.stand(ctx, "", install.Switched)
+	}
+	m.state.TakingBack = false
+	return m.stand(ctx, "", install.TakenBack)
 }

@@ -3,7 +3,9 @@ package switching
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/duet-api/duet/shared/install"
@@ -50,7 +52,9 @@ func cachesOf(ctx context.Context, front front, versions []string) ([]*caches, e
 func cachesAt(ctx context.Context, asker *asker, versions []string) (*caches, error) {
 	out := &caches{asker: asker, versions: versions}
 	begun, err := asker.fromDefinition(ctx, versions[0])
-	if err != nil {
+	// That kube-apiserver cannot reach who answers for the version says that it is a server that does: one that is left because it
+	// is dead.
+	if refused := (*refusal)(nil); err != nil && !(errors.As(err, &refused) && refused.code == http.StatusServiceUnavailable) {
 		return nil, err
 	}
 	if filled, counted := asker.filledCaches(ctx); counted && !begun {

@@ -1,6 +1,7 @@
 package switching
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -41,6 +42,7 @@ type window struct {
 	refused, putOff time.Duration
 	since           time.Time // of the first answer that was no success; zero while requests succeed
 	onlyPutOff      bool      // all of them since
+	why             string    // what the first was told that was refused
 }
 
 // tell adds one answer.
@@ -54,6 +56,9 @@ func (w *window) tell(err error, at time.Time) {
 		w.since, w.onlyPutOff = at, true
 	}
 	w.onlyPutOff = w.onlyPutOff && putsOff(err)
+	if w.why == "" && !putsOff(err) {
+		w.why = err.Error()
+	}
 }
 
 // end ends a time without success.
@@ -164,6 +169,8 @@ func (w *watching) stop() Windows {
 		longest(&windows.WriteRefused, s.writes.refused+s.writes.putOff)
 		longest(&windows.ReadRefused, s.reads.refused)
 		longest(&windows.ReadPutOff, s.reads.putOff)
+		windows.WriteRefusal = cmp.Or(windows.WriteRefusal, s.writes.why)
+		windows.ReadRefusal = cmp.Or(windows.ReadRefusal, s.reads.why)
 		windows.Writes += s.writes.asked
 		windows.Reads += s.reads.asked
 		windows.WatchRestarts += s.watches

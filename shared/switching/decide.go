@@ -20,6 +20,8 @@ const (
 	goOn
 	// undo a switch that is under way, whose other form has not served yet.
 	undo
+	// again: undo what is being taken back, and begin anew.
+	again
 	// finish the switch that is under way, and then take it back: it is at a point that has no other way back.
 	finish
 )
@@ -43,7 +45,7 @@ func decide(forms install.Forms, now situation, options Options) (intent, instal
 			"a form nor a profile nor a strategy")
 	}
 	if now.last != nil && now.last.Phase == install.Switching {
-		return decideUnderWay(*now.last, now.flipped, options)
+		return decideUnderWay(*now.last, now.flipped || now.last.Flipping, options)
 	}
 	if now.foreign != "" {
 		return nothing, install.SwitchState{}, refuse("service %s serves %s: Duet does not take a group away from somebody else",
@@ -87,14 +89,19 @@ func decide(forms install.Forms, now situation, options Options) (intent, instal
 // and what was prepared is taken away. From then on the way back is the whole way in the other direction: each step of it looks at
 // what is there, and a version that was never flipped stays as it is.
 func decideUnderWay(last install.SwitchState, flipped bool, options Options) (intent, install.SwitchState, error) {
-	if !options.Rollback {
-		return continued(last, options)
-	}
-	if last.Rollback {
-		return goOn, last, nil
-	}
-	if before(Step(last.Step), Park) && !flipped {
+	alone := before(Step(last.Step), Park) && !flipped && !last.MidSwitch
+	back := options.Rollback && !last.Rollback || last.Rollback && options == Options{To: last.From.Form, DryRun: options.DryRun}
+	if back && (alone || last.TakingBack) {
 		return undo, last, nil
+	}
+	if !options.Rollback || last.Rollback {
+		if err := continues(last, options); err != nil {
+			return nothing, last, err
+		}
+		if last.TakingBack {
+			return again, last, nil
+		}
+		return goOn, last, nil
 	}
 	// Objects that are made anew, and their children, have one owner again only when the switch is done.
 	if Strategy(last.Strategy) == API {
@@ -102,23 +109,25 @@ func decideUnderWay(last install.SwitchState, flipped bool, options Options) (in
 	}
 	return goOn, install.SwitchState{
 		Phase: install.Switching, From: last.To, To: last.From, Strategy: last.Strategy, Step: string(Fence), Rollback: true,
-		Since: metav1.Now(),
+		MidSwitch: true, Restores: Strategy(last.Strategy) == Dedicated && !last.Opened, Raised: last.Raised, Since: metav1.Now(),
 	}, nil
 }
 
-func continued(last install.SwitchState, options Options) (intent, install.SwitchState, error) {
+// continues is nil if the options are about the switch that is under way.
+func continues(last install.SwitchState, options Options) error {
 	underWay := fmt.Sprintf("a switch from %s to %s (strategy %s) is under way, at step %s",
 		last.From.Form, last.To.Form, last.Strategy, last.Step)
 	switch {
+	case last.Rollback && !options.Rollback:
+		return refuse("%s, as a rollback: %s", underWay, last.GoOn(""))
 	case last.Rollback:
-		return nothing, last, refuse("%s, as a rollback: `duet switch --rollback` goes on with it", underWay)
+		return nil
 	case options.To != last.To.Form,
 		options.Profile != "" && options.Profile != last.To.Profile,
 		options.Strategy != "" && options.Strategy != Strategy(last.Strategy):
-		return nothing, last, refuse("%s: `duet switch --to %s` goes on with it, and `duet switch --rollback` takes it back",
-			underWay, last.To.Form)
+		return refuse("%s: %s", underWay, last.GoOn(""))
 	}
-	return goOn, last, nil
+	return nil
 }
 
 // choose returns the strategy and the profile of the form to switch to. Where two strategies are possible, the one that

@@ -60,7 +60,19 @@ func done(from, to install.SwitchSide, strategy Strategy) *install.SwitchState {
 
 func TestDecide(t *testing.T) {
 	rolledBack := &install.SwitchState{Phase: install.Switching, From: shared, To: crd, Strategy: string(Shared),
-		Step: string(Fence), Rollback: true}
+		Step: string(Fence), Rollback: true, MidSwitch: true}
+	// backAgain is a rollback of a switch that was complete, which has not flipped anything.
+	backAgain := &install.SwitchState{Phase: install.Switching, From: shared, To: crd, Strategy: string(Shared),
+		Step: string(Verify), Rollback: true}
+	with := func(state *install.SwitchState, change func(*install.SwitchState)) *install.SwitchState {
+		changed := *state
+		change(&changed)
+		return &changed
+	}
+	takingBack := func(s *install.SwitchState) { s.TakingBack = true }
+	flipping := func(s *install.SwitchState) { s.Flipping = true }
+	copying := install.SwitchState{Phase: install.Switching, From: crd, To: dedicated, Strategy: string(Dedicated), Step: string(Park),
+		Raised: 7000}
 	for name, test := range map[string]struct {
 		now     situation
 		options Options
@@ -158,6 +170,42 @@ func TestDecide(t *testing.T) {
 		"back after the flip": {
 			now: situation{serving: shared, last: underWay(Park), flipped: true}, options: Options{Rollback: true}, want: goOn,
 			state: *rolledBack,
+		},
+		"back when the flip had begun, and nothing shows it": {
+			now: situation{serving: crd, last: with(underWay(Flip), flipping)}, options: Options{Rollback: true}, want: goOn,
+			state: *rolledBack,
+		},
+		"back from a copy that nobody was let write to": {
+			now: situation{serving: dedicated, last: &copying, flipped: true}, options: Options{Rollback: true}, want: goOn,
+			state: install.SwitchState{Phase: install.Switching, From: dedicated, To: crd, Strategy: string(Dedicated), Step: string(Fence),
+				Rollback: true, MidSwitch: true, Restores: true, Raised: 7000},
+		},
+		"back from a copy that is written to": {
+			now:     situation{serving: dedicated, last: with(&copying, func(s *install.SwitchState) { s.Opened = true }), flipped: true},
+			options: Options{Rollback: true}, want: goOn,
+			state: install.SwitchState{Phase: install.Switching, From: dedicated, To: crd, Strategy: string(Dedicated), Step: string(Fence),
+				Rollback: true, MidSwitch: true, Raised: 7000},
+		},
+		"going on to take back": {
+			now: situation{serving: crd, last: with(underWay(Flip), takingBack)}, options: Options{Rollback: true}, want: undo,
+			state: *with(underWay(Flip), takingBack),
+		},
+		"forth while it is taken back": {
+			now: situation{serving: crd, last: with(underWay(Flip), takingBack)}, options: Options{To: install.Aggregated}, want: again,
+			state: *with(underWay(Flip), takingBack),
+		},
+		"elsewhere while it is taken back": {
+			now: situation{serving: crd, last: with(underWay(Flip), takingBack)}, options: Options{To: install.CRD}, refused: "being taken back",
+		},
+		"a rollback taken back before its flip": {
+			now: situation{serving: shared, last: backAgain}, options: Options{To: install.Aggregated}, want: undo, state: *backAgain,
+		},
+		"a rollback taken back after that": {
+			now: situation{serving: shared, last: with(backAgain, flipping)}, options: Options{To: install.Aggregated}, refused: "as a rollback",
+		},
+		"a rollback that is being taken back": {
+			now: situation{serving: shared, last: with(backAgain, takingBack)}, options: Options{Rollback: true}, want: again,
+			state: *with(backAgain, takingBack),
 		},
 		"going on back": {
 			now: situation{serving: shared, last: rolledBack}, options: Options{Rollback: true}, want: goOn, state: *rolledBack,

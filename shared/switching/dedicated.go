@@ -3,14 +3,6 @@ package switching
 import (
 	"context"
 	"fmt"
-	"strings"
-	"time"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/rest"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/duet-api/duet/shared/install"
 )
@@ -23,130 +15,6 @@ const headroom = 5000
 
 // farthest is how many revisions are made up for, one write each. More would take minutes in which writes are refused.
 const farthest = 1_000_000
-
-// writesFence refuses every write of an object of the API, the subresources included. Through the API objects can only be
-// copied by a user who is let through.
-func (m *move) writesFence() []*unstructured.Unstructured {
-	var conditions []any
-	if m.strategy() == API {
-		conditions = []any{map[string]any{
-			"name": "not-the-importer", "expression": fmt.Sprintf("request.userInfo.username != '%s'", importer),
-		}}
-	}
-	return install.Policy(writesPolicy,
-		[]any{
-			map[string]any{
-				"apiGroups": []any{install.Group}, "apiVersions": []any{"*"}, "operations": []any{"CREATE", "UPDATE", "DELETE", "CONNECT"},
-				"resources": []any{install.Resource.Resource, install.Resource.Resource + "/*"},
-			},
-			map[string]any{
-				"apiGroups": []any{""}, "apiVersions": []any{"*"}, "operations": []any{"CREATE"}, "resources": []any{"configmaps"},
-			},
-		},
-		conditions, fmt.Sprintf("request.resource.resource == 'configmaps' && object.metadata.name != '%s'", fencedCanary().GetName()),
-		"a switch between the forms of MySQLInstance copies the objects: try again in some seconds")
-}
-
-// fencedCanary is an object of kube-apiserver's own that the fence refuses as well: where another server answers for the
-// instances, nothing else shows whether kube-apiserver would refuse them.
-func fencedCanary() *unstructured.Unstructured {
-	object := canary()
-	object.SetName(object.GetName() + "-fenced")
-	return object
-}
-
-// holdWrites refuses writes, and returns once each kube-apiserver refuses them, and whoever answers for the instances, and
-// none that was let in before is still under way.
-func (m *move) holdWrites(ctx context.Context) error {
-	if err := m.installer.Apply(ctx, m.writesFence()); err != nil {
-		return err
-	}
-	if err := m.everywhere(ctx, "writes to be refused", func(ctx context.Context, config *rest.Config) error {
-		administrator, err := m.installer.ClientFor(config)
-		if err != nil {
-			return err
-		}
-		if err := install.RefusedBy(writesPolicy, administrator.Create(ctx, fencedCanary(), client.DryRunAll)); err != nil {
-			return err
-		}
-		return install.RefusedBy(writesPolicy, tryWrite(ctx, config))
-	}); err != nil {
-		return err
-	}
-	look := m.lookThroughAPI
-	if m.strategy() == Dedicated {
-		source, err := openStore(ctx, m.from.plan.Etcd)
-		if err != nil {
-			return err
-		}
-		defer source.close()
-		look = func(ctx context.Context) (string, error) {
-			stored, err := source.read(ctx)
-			return fmt.Sprint(stored.digest(), stored.changed), err
-		}
-	}
-	return until(ctx, "the last writes to end", fenceInterval, func(ctx context.Context) error {
-		before, err := look(ctx)
-		if err != nil {
-			return err
-		}
-		if err := pause(ctx, time.Second); err != nil {
-			return err
-		}
-		after, err := look(ctx)
-		if err != nil {
-			return err
-		}
-		if before != after {
-			return fmt.Errorf("objects still change")
-		}
-		return nil
-	})
-}
-
-// fencedBeside waits until the other form's own server refuses writes too: it enforces policies by itself, and will be asked
-// before the fence falls.
-func (m *move) fencedBeside(ctx context.Context) error {
-	server, ok := m.to.plan.Server()
-	if !ok || len(m.to.registrations()) == 0 {
-		return nil
-	}
-	config, err := m.direct(m.to)
-	if err != nil {
-		return err
-	}
-	if err := until(ctx, server.Name+" to refuse writes", fenceInterval, func(ctx context.Context) error {
-		return install.RefusedBy(writesPolicy, tryWrite(ctx, config))
-	}); err != nil {
-		return err
-	}
-	m.check("%s refuses writes as well", server.Name)
-	return nil
-}
-
-// lookThroughAPI returns what is another text once anything was written.
-func (m *move) lookThroughAPI(ctx context.Context) (string, error) {
-	objects, _, err := list(ctx, m.installer.Env.Config(), "")
-	if err != nil {
-		return "", err
-	}
-	var text strings.Builder
-	for _, key := range sortedKeys(objects) {
-		fmt.Fprintln(&text, key, objects[key].GetUID(), objects[key].GetResourceVersion())
-	}
-	return text.String(), nil
-}
-
-// tryWrite tries a write without doing it.
-func tryWrite(ctx context.Context, config *rest.Config) error {
-	objects, err := dynamic.NewForConfig(config)
-	if err != nil {
-		return err
-	}
-	_, err = objects.Resource(install.Resource).Namespace(install.Namespace).Create(ctx, canaryInstance(),
-		metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-	return err
-}
 
 // stores opens the storage of both forms.
 func (m *move) stores(ctx context.Context) (source, target *store, err error) {
@@ -164,6 +32,9 @@ func (m *move) stores(ctx context.Context) (source, target *store, err error) {
 // The server of the other form must not run: its cache has to begin after that, so that it sends everybody who asks for
 // something older to read everything anew.
 func (m *move) copyObjects(ctx context.Context) error {
+	if m.state.Restores {
+		return m.restore(ctx)
+	}
 	source, target, err := m.stores(ctx)
 	if err != nil {
 		return err
@@ -216,6 +87,9 @@ func (m *move) raiseEarly(ctx context.Context) error {
 	if err := m.startStorage(ctx); err != nil {
 		return err
 	}
+	if m.state.Restores {
+		return nil
+	}
 	source, target, err := m.stores(ctx)
 	if err != nil {
 		return err
@@ -239,27 +113,71 @@ func (m *move) raiseEarly(ctx context.Context) error {
 
 // newer makes sure, right before the flip, that the old storage has not come to where the new one began.
 func (m *move) newer(ctx context.Context) error {
-	source, err := openStore(ctx, m.from.plan.Etcd)
-	if err != nil {
-		return err
-	}
-	now, err := source.revision(ctx)
-	source.close()
-	if err != nil {
-		return err
-	}
-	if now < m.state.Raised {
-		m.check("no resourceVersion goes back: %s is at %d, and %s began after %d", m.from.form.Name(), now, m.to.form.Name(),
-			m.state.Raised)
+	if m.leavesIdle() {
 		return nil
 	}
-	m.progress("  %s has come to where the copy begins: copying once more", m.from.form.Name())
-	return m.bring(ctx)
+	for range rounds {
+		source, err := openStore(ctx, m.from.plan.Etcd)
+		if err != nil {
+			return err
+		}
+		now, err := source.revision(ctx)
+		source.close()
+		if err != nil {
+			return err
+		}
+		if now < m.state.Raised {
+			m.check("no resourceVersion goes back: %s is at %d, and %s began after %d", m.from.form.Name(), now, m.to.form.Name(),
+				m.state.Raised)
+			return nil
+		}
+		m.progress("  %s has come to where the copy begins: copying once more", m.from.form.Name())
+		if err := m.bring(ctx); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%s goes on faster than it can be copied: try again when less is written", m.from.form.Name())
 }
 
-// caughtUp copies once more if a write got past the fence. It is called after the flip: nobody has been let write to the
-// copy yet.
+// leavesIdle says whether the storage that a rollback leaves has nothing but a copy that nobody may write to, so that it stands
+// still. It need not even answer.
+func (m *move) leavesIdle() bool {
+	return m.state.Restores && m.from.form.Storage(m.from.profile) == install.DedicatedEtcd
+}
+
+// outpaced sees to it that the old storage has not come past the new one while versions were flipped one by one. Who has a
+// resourceVersion from there that was still to come here misses nothing: nothing has been written here since.
+func (m *move) outpaced(ctx context.Context) error {
+	if m.leavesIdle() {
+		return nil
+	}
+	source, target, err := m.stores(ctx)
+	if err != nil {
+		return err
+	}
+	defer source.close()
+	defer target.close()
+	before, err := source.revision(ctx)
+	if err != nil {
+		return err
+	}
+	after, err := target.revision(ctx)
+	if err != nil || before < after {
+		return err
+	}
+	m.progress("  %s has come past %s: making up for it", m.from.form.Name(), m.to.form.Name())
+	return target.raise(ctx, before+headroom)
+}
+
+// caughtUp copies once more if a write got past the fence. It is the last before writes are let in: nobody has been let write to
+// the copy yet, and nothing is under way any more.
 func (m *move) caughtUp(ctx context.Context) error {
+	if m.state.Restores {
+		return nil // It has got to where it belongs.
+	}
+	if err := m.drained(ctx); err != nil {
+		return err
+	}
 	source, target, err := m.stores(ctx)
 	if err != nil {
 		return err

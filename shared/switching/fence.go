@@ -67,7 +67,7 @@ func (m *move) fence(ctx context.Context) error {
 		return err
 	}
 	m.check("the garbage collector may not delete what an instance owns (policy %s)", childrenPolicy)
-	if len(m.to.definitions()) > 0 && m.strategy() != API {
+	if len(m.to.definitions()) > 0 && m.strategy() != API && !m.state.Restores {
 		if err := m.rewrite(ctx); err != nil {
 			return err
 		}
@@ -182,7 +182,10 @@ func (m *move) holdDefinition(ctx context.Context) error {
 
 // lowerFences lets everybody go on.
 func (m *move) lowerFences(ctx context.Context) error {
-	fences := slices.Concat(childrenHold(), []*unstructured.Unstructured{canary()}, ownersFence(), m.writesFence())
+	if err := m.releaseWrites(ctx); err != nil {
+		return err
+	}
+	fences := slices.Concat(childrenHold(), []*unstructured.Unstructured{canary()}, ownersFence())
 	if err := m.installer.RemoveObjects(ctx, fences); err != nil {
 		return err
 	}
@@ -199,7 +202,7 @@ func (m *move) lowerFences(ctx context.Context) error {
 
 // serving is the side that serves when the switch, or what is left of it, is over.
 func (m *move) serving() side {
-	if m.result.Withdrawn {
+	if m.state.TakingBack {
 		return m.from
 	}
 	return m.to

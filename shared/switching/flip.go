@@ -20,6 +20,9 @@ const answerInterval = 10 * time.Millisecond
 // flip has the other form answer, one version after the other. On the way to a server the storage version is the last: the
 // first one warms the server up, and has fewer users. On the way back it is the first (see caches).
 func (m *move) flip(ctx context.Context) error {
+	if err := m.asBefore(ctx); err != nil {
+		return err
+	}
 	switch m.strategy() {
 	case Dedicated:
 		if err := m.newer(ctx); err != nil {
@@ -32,6 +35,10 @@ func (m *move) flip(ctx context.Context) error {
 	}
 	front, err := m.front()
 	if err != nil {
+		return err
+	}
+	m.state.Flipping = true
+	if err := m.installer.WriteSwitch(ctx, m.state); err != nil {
 		return err
 	}
 	toServer := len(m.to.registrations()) > 0
@@ -69,6 +76,32 @@ func (m *move) flip(ctx context.Context) error {
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+// asBefore looks once more at what the steps before have made sure of: a run may have ended before the flip, and nobody knows for
+// how long.
+func (m *move) asBefore(ctx context.Context) error {
+	reasons, err := m.lookAtGroup(ctx)
+	if err != nil {
+		return err
+	}
+	if m.strategy() != Shared {
+		unfenced, err := m.unfenced(ctx)
+		if err != nil {
+			return err
+		}
+		reasons = append(reasons, unfenced...)
+	}
+	if err := m.ready(ctx); err != nil {
+		if ctx.Err() != nil {
+			return err
+		}
+		reasons = append(reasons, fmt.Sprintf("%s does not answer beside %s any more: %v", m.to.form.Name(), m.from.form.Name(), err))
+	}
+	if len(reasons) > 0 {
+		return &RefusedError{Reasons: reasons}
 	}
 	return nil
 }

@@ -186,6 +186,14 @@ func (m *move) upToDate(ctx context.Context) error {
 	if err := m.importable(ctx); err != nil {
 		return err
 	}
+	if err := m.drained(ctx); err != nil {
+		return err
+	}
+	originals, _, err := list(ctx, m.installer.Env.Config(), "")
+	if err != nil {
+		return err
+	}
+	m.result.Objects = len(originals) // which the margin of outrun depends on, also in a run that goes on
 	now, err := m.reached(ctx)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/duet-api/duet/shared/install"
+	"github.com/duet-api/duet/shared/process"
 )
 
 // documentsTimeout is how long kube-apiserver may take to read the OpenAPI documents of a server that was registered, on a
@@ -20,7 +21,7 @@ func (m *move) park(ctx context.Context) error {
 		}
 	}
 	m.progress("  lowering the fences")
-	if err := m.installer.RemoveObjects(ctx, m.writesFence()); err != nil {
+	if err := m.releaseWrites(ctx); err != nil {
 		return err
 	}
 	if err := m.dismiss(ctx, m.from); err != nil {
@@ -36,19 +37,26 @@ func (m *move) park(ctx context.Context) error {
 // handOver does what the old form is still needed for, as it was when writes were fenced off. That this is over is written
 // down before a write is let in: a run that repeated it would undo what clients have written since.
 func (m *move) handOver(ctx context.Context) error {
-	if m.strategy() == Dedicated {
-		if err := m.caughtUp(ctx); err != nil {
-			return err
-		}
-	}
 	if len(m.from.definitions()) > 0 {
 		if err := m.parkDefinition(ctx); err != nil {
 			return err
 		}
 	}
-	switch m.strategy() {
-	case Shared:
+	if m.strategy() == Shared {
 		return nil // Both forms have the same objects, at any time.
+	}
+	// Nobody is sent to the old form any more. Who still watches it would not hear of what is written from here on.
+	if err := m.silence(ctx); err != nil {
+		return err
+	}
+	switch m.strategy() {
+	case Dedicated:
+		if err := m.caughtUp(ctx); err != nil {
+			return err
+		}
+		if err := m.outpaced(ctx); err != nil {
+			return err
+		}
 	case API:
 		if err := m.settle(ctx); err != nil {
 			return err
@@ -57,6 +65,15 @@ func (m *move) handOver(ctx context.Context) error {
 	m.progress("  writing down that writes are let in from here on")
 	m.state.Opened = true
 	return m.installer.WriteSwitch(ctx, m.state)
+}
+
+// silence stops the old form's own server, and ends the watches there. A CustomResourceDefinition that serves nothing has none.
+func (m *move) silence(ctx context.Context) error {
+	server, ok := m.from.plan.Server()
+	if !ok || len(m.from.registrations()) == 0 {
+		return nil
+	}
+	return m.installer.Dismiss(ctx, &install.Plan{Processes: []process.Spec{server}})
 }
 
 // parkDefinition has the CustomResourceDefinition serve nothing. Its watches end within a second, and clients open them

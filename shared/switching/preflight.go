@@ -21,14 +21,20 @@ import (
 // preflight finds every reason not to begin, and changes nothing.
 func (m *move) preflight(ctx context.Context) error {
 	var reasons []string
-	looks := []func(context.Context) ([]string, error){m.lookAtVersions, m.lookAtGroup, m.lookAtAnswers}
+	looks := []func(context.Context) ([]string, error){m.lookAtVersions, m.lookAtGroup}
+	if !m.state.Rollback || m.strategy() == API { // Who goes back may do so because it does not answer.
+		looks = append(looks, m.lookAtAnswers)
+	}
 	if m.strategy() != API { // which does not reach any storage
 		looks = append(looks, m.lookAtStorage, m.lookAtEncryption, m.lookAtEncoding)
 	}
 	for _, look := range append(looks, m.lookAtObjects) {
 		found, err := look(ctx)
-		if err != nil {
+		if err != nil && (len(reasons) == 0 || ctx.Err() != nil) {
 			return err
+		}
+		if err != nil { // For the reasons that there are, most likely: they say what to do.
+			found = []string{err.Error()}
 		}
 		reasons = append(reasons, found...)
 	}
@@ -218,7 +224,7 @@ func (m *move) lookAtObjects(ctx context.Context) ([]string, error) {
 		}
 		judges = append(judges, schema)
 	}
-	objects, _, err := list(ctx, m.installer.Env.Config(), "")
+	objects, err := m.objects(ctx)
 	if err != nil {
 		return nil, err
 	}

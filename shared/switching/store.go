@@ -51,8 +51,9 @@ type snapshot struct {
 	revision int64
 	// values by key, without the prefix.
 	values map[string][]byte
-	// changed is the newest revision of a value.
-	changed int64
+	// revisions are those of the values, by key, and changed is the newest of them.
+	revisions map[string]int64
+	changed   int64
 }
 
 // keysPerRead of a snapshot.
@@ -60,7 +61,7 @@ const keysPerRead = 500
 
 // read returns all objects as they are at one moment.
 func (s *store) read(ctx context.Context) (snapshot, error) {
-	found := snapshot{values: map[string][]byte{}}
+	found := snapshot{values: map[string][]byte{}, revisions: map[string]int64{}}
 	end := clientv3.GetPrefixRangeEnd(s.prefix)
 	for key := s.prefix; ; {
 		options := []clientv3.OpOption{clientv3.WithRange(end), clientv3.WithLimit(keysPerRead)}
@@ -75,7 +76,8 @@ func (s *store) read(ctx context.Context) (snapshot, error) {
 			found.revision = answer.Header.Revision
 		}
 		for _, kv := range answer.Kvs {
-			found.values[strings.TrimPrefix(string(kv.Key), s.prefix)] = kv.Value
+			name := strings.TrimPrefix(string(kv.Key), s.prefix)
+			found.values[name], found.revisions[name] = kv.Value, kv.ModRevision
 			found.changed = max(found.changed, kv.ModRevision)
 			key = string(kv.Key) + "\x00"
 		}
@@ -142,6 +144,30 @@ func (s *store) write(ctx context.Context, wanted snapshot) error {
 	}
 	if err := writes.Wait(); err != nil {
 		return fmt.Errorf("could not copy the objects: %w", err)
+	}
+	return nil
+}
+
+// renew writes every object once more as it is, so that its resourceVersion is new. One that somebody else writes meanwhile has a
+// new one already.
+func (s *store) renew(ctx context.Context) error {
+	there, err := s.read(ctx)
+	if err != nil {
+		return err
+	}
+	writes, ctx := errgroup.WithContext(ctx)
+	writes.SetLimit(writers)
+	for key, value := range there.values {
+		writes.Go(func() error {
+			_, err := s.client.Txn(ctx).
+				If(clientv3.Compare(clientv3.ModRevision(s.prefix+key), "=", there.revisions[key])).
+				Then(clientv3.OpPut(s.prefix+key, string(value))).
+				Commit()
+			return err
+		})
+	}
+	if err := writes.Wait(); err != nil {
+		return fmt.Errorf("could not write the objects once more: %w", err)
 	}
 	return nil
 }

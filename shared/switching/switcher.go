@@ -60,8 +60,11 @@ func (s *Switcher) run(ctx context.Context, options Options) (*Result, error) {
 		return nil, err
 	}
 	m.result.DryRun = options.DryRun
-	if what == finish {
+	switch what {
+	case finish:
 		return s.finish(ctx, m, options)
+	case again:
+		return s.again(ctx, m, options)
 	}
 	switch {
 	case what == undo && options.DryRun:
@@ -250,6 +253,9 @@ func (m *move) run(ctx context.Context, until Step) error {
 		return err
 	}
 	defer func() { m.result.Windows = watching.stop() }()
+	if err := m.revive(ctx); err != nil {
+		return err
+	}
 	for _, each := range []struct {
 		step Step
 		do   func(context.Context) error
@@ -281,6 +287,32 @@ func (m *move) run(ctx context.Context, until Step) error {
 	}
 	m.result.Finished = true
 	return nil
+}
+
+// revive starts what a run that goes on depends on and does not find: a machine that was started anew has a control plane, and
+// nothing of a form. What is as planned goes on.
+func (m *move) revive(ctx context.Context) error {
+	at := Step(m.state.Step)
+	// A rollback may be for the reason that the form that it leaves is broken, and needs no more of it than what is stored.
+	left := m.state.Rollback && (m.strategy() == Shared || m.state.Restores)
+	if before(Preflight, at) && before(at, Park) && !left {
+		if err := m.bringUp(ctx, m.from); err != nil {
+			return err
+		}
+	}
+	if before(Import, at) {
+		return m.bringUp(ctx, m.to)
+	}
+	return nil
+}
+
+// bringUp starts the processes of a side, unless all of them run.
+func (m *move) bringUp(ctx context.Context, side side) error {
+	if m.installer.Running(ctx, side.plan) == nil {
+		return nil
+	}
+	m.progress("starting what %s needs", side.form.Name())
+	return m.installer.Prepare(ctx, side.plan)
 }
 
 // pause ends the run after a step, so that the next one begins with the one after.

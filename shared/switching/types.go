@@ -132,6 +132,9 @@ type Windows struct {
 	// ReadPutOff are the times in which reads were put off and not refused: 429 or 504 with Retry-After, after which clients
 	// come again, client-go by itself.
 	ReadPutOff metav1.Duration `json:"readPutOff"`
+	// WriteRefusal and ReadRefusal are what a first request was told that was refused; empty if none was.
+	WriteRefusal string `json:"writeRefusal,omitempty"`
+	ReadRefusal  string `json:"readRefusal,omitempty"`
 	// Writes and Reads that were tried, at all of them.
 	Writes int `json:"writes"`
 	Reads  int `json:"reads"`

@@ -188,6 +188,11 @@ func switchVerdict(result *switching.Result) string {
 		fmt.Sprintf("reads refused for %s, and put off for %s (Retry-After), of %d tried", windows.ReadRefused.Duration,
 			windows.ReadPutOff.Duration, windows.Reads),
 		fmt.Sprintf("an open watch had to be opened again %d times", windows.WatchRestarts))
+	for _, refusal := range []struct{ what, told string }{{"write", windows.WriteRefusal}, {"read", windows.ReadRefusal}} {
+		if refusal.told != "" {
+			lines = append(lines, fmt.Sprintf("the first %s that was refused was told: %s", refusal.what, refusal.told))
+		}
+	}
 	if moved := result.Moved; moved != nil && moved.Export != "" {
 		lines = append(lines,
 			fmt.Sprintf("%d objects were made anew, with new UIDs, and %d children were given to them", moved.Objects, moved.Children),
