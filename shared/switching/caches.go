@@ -54,7 +54,8 @@ func cachesAt(ctx context.Context, asker *asker, versions []string) (*caches, er
 	begun, err := asker.fromDefinition(ctx, versions[0])
 	// That kube-apiserver cannot reach who answers for the version says that it is a server that does: one that is left because it
 	// is dead.
-	if refused := (*refusal)(nil); err != nil && !(errors.As(err, &refused) && refused.code == http.StatusServiceUnavailable) {
+	unreachable := (*refusal)(nil)
+	if err != nil && (!errors.As(err, &unreachable) || unreachable.code != http.StatusServiceUnavailable) {
 		return nil, err
 	}
 	if filled, counted := asker.filledCaches(ctx); counted && !begun {
