@@ -12,29 +12,30 @@ import (
 
 // finish ends a switch and takes it back.
 func (s *Switcher) finish(ctx context.Context, m *move, options Options) (*Result, error) {
-	if options.DryRun {
-		return m.result, m.step(ctx, Preflight, func(context.Context) error {
-			m.check("the switch to %s would be ended, and then be taken back", m.state.To.Form)
-			return nil
-		})
-	}
-	s.progress("the switch to %s has objects in both forms: it is ended first, and then taken back", m.state.To.Form)
-	if err := m.run(ctx, ""); err != nil {
-		return m.result, err
-	}
-	return s.run(ctx, options)
+	return s.first(ctx, m, options, fmt.Sprintf("the switch to %s would be ended, and then be taken back", m.state.To.Form),
+		fmt.Sprintf("the switch to %s has objects in both forms: it is ended first, and then taken back", m.state.To.Form),
+		func(ctx context.Context) error { return m.run(ctx, "") })
 }
 
 // again takes away what is being taken away, and begins anew.
 func (s *Switcher) again(ctx context.Context, m *move, options Options) (*Result, error) {
+	return s.first(ctx, m, options,
+		fmt.Sprintf("what was prepared for %s would be taken away first, as was begun; then the switch would begin anew", m.state.To.Form),
+		fmt.Sprintf("the switch to %s is being taken back: that is ended first, and then it begins anew", m.state.To.Form), m.undo)
+}
+
+// first does, or says that it would, what comes before that which a run was asked for.
+func (s *Switcher) first(
+	ctx context.Context, m *move, options Options, would, does string, do func(context.Context) error,
+) (*Result, error) {
 	if options.DryRun {
 		return m.result, m.step(ctx, Preflight, func(context.Context) error {
-			m.check("what was prepared for %s would be taken away first, as was begun; then the switch would begin anew", m.state.To.Form)
+			m.check("%s", would)
 			return nil
 		})
 	}
-	s.progress("the switch to %s is being taken back: that is ended first, and then it begins anew", m.state.To.Form)
-	if err := m.undo(ctx); err != nil {
+	s.progress("%s", does)
+	if err := do(ctx); err != nil {
 		return m.result, err
 	}
 	return s.run(ctx, options)
