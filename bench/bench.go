@@ -195,7 +195,7 @@ func describe(o Options) *report.Bench {
 	out := &report.Bench{Profile: o.Profile, Seed: o.Seed, Cores: runtime.GOMAXPROCS(0), Stationary: true}
 	for _, a := range o.Arms {
 		out.Arms = append(out.Arms, report.Arm{
-			Name: a.Name, Form: a.Form, Repeats: a.Repeats, Witness: a.Witness, Reference: a.Reference, Plane: a.Plane,
+			Name: a.Name, Why: a.Why, Form: a.Form, Repeats: a.Repeats, Witness: a.Witness, Reference: a.Reference, Plane: a.Plane,
 			Resource:     a.Kind.Resource.GroupVersion().String() + "/" + a.Kind.Resource.Resource,
 			PayloadBytes: a.Kind.Bytes,
 		})

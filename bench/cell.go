@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -50,6 +51,9 @@ func (r *runner) begin(
 	if err := r.Turns.Take(ctx, subject.Arm.Plane); err != nil {
 		return nil, err
 	}
+	// A connection may not have outlived a rest of its control plane: it is opened now, and not while is measured. That there is
+	// nobody of that name is no matter.
+	_, _ = subject.Client.Get(ctx, subject.Arm.Namespace, "nobody", new(bytes.Buffer))
 	if open, ok := c.scenario.Loop.(load.Open); ok {
 		c.row.Rate = open.Rate
 	}
@@ -81,9 +85,6 @@ func (c *cell) distrust(what string, err error) {
 // over is whether what is left of the cell is less than half of a slice.
 func (c *cell) over(slice time.Duration) bool { return c.spent > 0 && c.spent+slice/2 > c.length }
 
-// slices that the cell is measured in.
-func (c *cell) slices() int { return c.runner.slices(c.scenario) }
-
 // slice measures for so long, of which the lead is a share.
 func (c *cell) slice(ctx context.Context, length time.Duration, lead float64) error {
 	r := c.runner
@@ -104,7 +105,7 @@ func (c *cell) slice(ctx context.Context, length time.Duration, lead float64) er
 		took := max(time.Since(began), 1)
 		c.row.Took += took
 		c.spent += took
-		if c.slices() == 1 {
+		if r.slices(c.scenario) == 1 {
 			c.spent = max(c.spent, c.length) // its loop has ended, however early
 		}
 		return err

@@ -38,12 +38,15 @@ func flags(rows []report.Row, b *report.Bench) []string {
 	var out []string
 	doubt := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 
-	untrusted := 0
+	untrusted, opened := 0, 0
 	var halves, counts, shares, busy, lateness []float64
 	for _, row := range rows {
 		if row.Untrusted {
 			untrusted++
 			continue
+		}
+		if row.Wire != nil && row.Wire.Opened > 0 && row.Latency.Count > 1 { // what is done once may be a start of the server
+			opened++
 		}
 		counts = append(counts, float64(row.Latency.Count))
 		lateness = append(lateness, float64(row.Lateness))
@@ -60,6 +63,10 @@ func flags(rows []report.Row, b *report.Bench) []string {
 	if untrusted > 0 {
 		doubt("%d of %d rounds have no part in it: what had to go on beside the operations could not begin or end.", untrusted,
 			len(rows))
+	}
+	if opened > 0 {
+		doubt("In %d of %d rounds a connection was opened: its handshake is in the bytes on the wire, and may be in the times.",
+			opened, len(rows))
 	}
 	if n := stats.Of(counts).Median; n < report.MinForP99 {
 		doubt("About %.0f operations in a round: too few for a p99 in each.", n)

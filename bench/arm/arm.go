@@ -28,6 +28,8 @@ const (
 type Arm struct {
 	// Name is unique in a run.
 	Name string
+	// Why it is there, in one sentence.
+	Why string
 	// Form is what serves the resource: the name of an implementation (crd, aggregated), or BuiltIn.
 	Form string
 	// Repeats names the arm that this one is identical to, if it is the second half of an A/A pair: what the two

@@ -208,13 +208,18 @@ func remove(ctx context.Context, admin kubernetes.Interface, namespace string) e
 }
 
 func clientset(config *rest.Config) (kubernetes.Interface, error) {
-	config = rest.CopyConfig(config)
-	config.QPS = -1
-	client, err := kubernetes.NewForConfig(config)
+	client, err := kubernetes.NewForConfig(unlimited(config))
 	if err != nil {
 		return nil, fmt.Errorf("could not make a client for %s: %w", config.Host, err)
 	}
 	return client, nil
+}
+
+// unlimited is access without a rate limit of its own.
+func unlimited(config *rest.Config) *rest.Config {
+	config = rest.CopyConfig(config)
+	config.QPS = -1
+	return config
 }
 
 // Can implements Target.

@@ -7,7 +7,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/rest"
 
 	"github.com/duet-api/duet/shared/names"
 )
@@ -47,11 +46,9 @@ var children = []schema.GroupVersionResource{
 
 // Clear implements Owned, as an administrator.
 func (k Kubernetes) Clear(ctx context.Context, namespace string) (int, error) {
-	config := rest.CopyConfig(k.Admin)
-	config.QPS = -1
-	client, err := dynamic.NewForConfig(config)
+	client, err := dynamic.NewForConfig(unlimited(k.Admin))
 	if err != nil {
-		return 0, fmt.Errorf("could not make a client for %s: %w", config.Host, err)
+		return 0, fmt.Errorf("could not make a client for %s: %w", k.Admin.Host, err)
 	}
 	ours := metav1.ListOptions{LabelSelector: names.LabelManagedBy + "=" + names.ManagedBy}
 	left := 0

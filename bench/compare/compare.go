@@ -80,7 +80,7 @@ func Run(ctx context.Context, options Options) (run report.Run, dir string, err 
 			traces, tracesErr := c.traces(ctx)
 			run.Bench.Traces, err = traces, errors.Join(err, tracesErr)
 		}
-		if run.Bench.Traces == nil && ctx.Err() != nil {
+		if run.Bench.Traces == nil { // interrupted, or failed: either is made up for by a run that goes on
 			run.Bench.Interrupted = true
 			bench.Analyse(run.Bench)
 		}
@@ -161,14 +161,20 @@ func (c *comparison) bench(ctx context.Context, keep func(*report.Bench) error) 
 	left := bench.Left(c.earlier(), c.Bench, c.Scenarios)
 	c.step("benchmark %q: %d arms, %d scenarios, %d rounds, about %s", c.Bench.Name, len(c.Arms), len(left), c.Bench.Rounds,
 		c.Bench.Duration(arms, left).Round(time.Second))
-	c.turns = &measure.Turns{}
-	for _, s := range c.sides {
-		c.turns.Add(s.Name, s.Plane.Runner())
-	}
+	c.turns = turnsOf(c.sides)
 	return bench.Run(ctx, bench.Options{
 		Arms: arms, Scenarios: c.Scenarios, Profile: c.Bench, Seed: c.Seed, Usage: c.usage, Inspect: c.inspect,
 		Turns: c.turns, Disposable: true, Progress: c.progress(), Keep: keep, Resume: c.earlier(),
 	})
+}
+
+// turnsOf control planes.
+func turnsOf(sides matrix.Sides) *measure.Turns {
+	turns := &measure.Turns{}
+	for _, s := range sides {
+		turns.Add(s.Name, s.Plane.Runner())
+	}
+	return turns
 }
 
 // stopControllers of all control planes.

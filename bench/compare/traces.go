@@ -61,6 +61,6 @@ func (c *comparison) traces(ctx context.Context) (_ *trace.Result, err error) {
 		return nil, err
 	}
 	return trace.Run(ctx, trace.Options{
-		Arms: arms, Scenarios: scenarios, Requests: trace.DefaultRequests, Seed: c.Seed, Receiver: &receiver,
+		Arms: arms, Scenarios: scenarios, Requests: trace.DefaultRequests, Seed: c.Seed, Receiver: &receiver, Turns: turnsOf(sides),
 	})
 }

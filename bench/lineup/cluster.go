@@ -99,6 +99,7 @@ func ClusterArms(entries []Entry, versions []string, admin, user *rest.Config, s
 		}
 		arms = append(arms, &arm.Arm{
 			Name: entry.Name, Form: entry.form, Repeats: entry.Repeats, Plane: clusterPlane, Encoding: entry.Encoding, Witness: entry.Witness,
+			Why:    entry.Why,
 			Target: arm.Kubernetes{Config: user, Admin: admin}, Kind: kind,
 		})
 	}

@@ -193,6 +193,9 @@ func Entries() []Entry {
 // Default are the arms of a run that does not say which: the two forms, one of them twice, and what is built in.
 func Default() []string { return []string{"crd", "aggregated", "crd-again", "configmap"} }
 
+// All is the name that stands for every arm.
+const All = "all"
+
 // Named returns the entries of the given names, in the order of Entries, and adds what one of them repeats.
 func Named(names ...string) ([]Entry, error) {
 	wanted := map[string]bool{}
@@ -201,8 +204,11 @@ func Named(names ...string) ([]Entry, error) {
 		known = append(known, entry.Name)
 	}
 	for _, name := range names {
+		if name == All {
+			return Entries(), nil
+		}
 		if !slices.Contains(known, name) {
-			return nil, fmt.Errorf("unknown arm %q; there are %q", name, known)
+			return nil, fmt.Errorf("unknown arm %q; there are %q, and %s", name, known, All)
 		}
 		wanted[name] = true
 	}
@@ -275,7 +281,7 @@ func Arms(ctx context.Context, entries []Entry, sides matrix.Sides, seed uint64)
 		}
 		arms = append(arms, &arm.Arm{
 			Name: entry.Name, Form: entry.form, Repeats: entry.Repeats, Plane: entry.side.name, Encoding: entry.Encoding,
-			Witness: entry.Witness, Reference: entry.Reference, For: entry.For,
+			Witness: entry.Witness, Reference: entry.Reference, For: entry.For, Why: entry.Why,
 			Target: target, Kind: kind,
 		})
 	}

@@ -89,18 +89,6 @@ type Result struct {
 	Elapsed time.Duration
 }
 
-// Succeeded is the number of measured operations.
-func (r *Result) Succeeded() int64 { return r.Latency.TotalCount() }
-
-// Failed is the number of failed operations outside of the warm-up.
-func (r *Result) Failed() int64 {
-	var n int64
-	for _, count := range r.Errors {
-		n += count
-	}
-	return n
-}
-
 // Join puts together what the slices of a cell measured, which are in the order in which they were.
 func Join(slices ...*Result) *Result {
 	if len(slices) == 1 {

@@ -41,7 +41,7 @@ func TestClosedLoopMeasuresServiceTime(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, want := result.Succeeded(), int64(160); got != want {
+		if got, want := result.Latency.TotalCount(), int64(160); got != want {
 			t.Errorf("succeeded = %d, want %d", got, want)
 		}
 		if got, want := result.WarmUp, int64(40); got != want {
@@ -78,8 +78,8 @@ func TestSlowOperationsAreMeasuredToo(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if result.Succeeded() != test.measure || result.WarmUp != test.warmUp {
-				t.Errorf("%s: %d succeeded after %d to warm up, want %d after %d", name, result.Succeeded(), result.WarmUp,
+			if result.Latency.TotalCount() != test.measure || result.WarmUp != test.warmUp {
+				t.Errorf("%s: %d succeeded after %d to warm up, want %d after %d", name, result.Latency.TotalCount(), result.WarmUp,
 					test.measure, test.warmUp)
 			}
 			within(t, name+": elapsed", int64(result.Elapsed), test.elapsed)
@@ -112,8 +112,8 @@ func TestSlicesAreJoined(t *testing.T) {
 		if diff := cmp.Diff([]int64{0, 1, 2, 3}, numbers); diff != "" {
 			t.Errorf("unexpected numbers of operations (-want +got):\n%s", diff)
 		}
-		if got.Attempts != 4 || got.Succeeded() != 4 || got.FirstHalf.TotalCount()+got.SecondHalf.TotalCount() != 4 {
-			t.Errorf("%d attempts, %d measured, %d and %d in the halves, want 4, 4, and 4 together", got.Attempts, got.Succeeded(),
+		if got.Attempts != 4 || got.Latency.TotalCount() != 4 || got.FirstHalf.TotalCount()+got.SecondHalf.TotalCount() != 4 {
+			t.Errorf("%d attempts, %d measured, %d and %d in the halves, want 4, 4, and 4 together", got.Attempts, got.Latency.TotalCount(),
 				got.FirstHalf.TotalCount(), got.SecondHalf.TotalCount())
 		}
 		if got.FirstHalf.TotalCount() != 3 {
@@ -131,8 +131,8 @@ func TestTimesMeasuresEachOperation(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if result.Succeeded() != 3 || result.WarmUp != 0 || result.Attempts != 3 {
-			t.Errorf("%d of %d succeeded after %d to warm up, want all three", result.Succeeded(), result.Attempts, result.WarmUp)
+		if result.Latency.TotalCount() != 3 || result.WarmUp != 0 || result.Attempts != 3 {
+			t.Errorf("%d of %d succeeded after %d to warm up, want all three", result.Latency.TotalCount(), result.Attempts, result.WarmUp)
 		}
 		within(t, "p50", result.Latency.ValueAtPercentile(50), 5*time.Second)
 		within(t, "elapsed", int64(result.Elapsed), 15*time.Second)
@@ -158,10 +158,7 @@ func TestErrorsAreCountedByReasonAndNotTimed(t *testing.T) {
 		if diff := cmp.Diff(map[string]int64{"conflict": 5, "timeout": 5}, result.Errors); diff != "" {
 			t.Errorf("unexpected errors (-want +got):\n%s", diff)
 		}
-		if got, want := result.Failed(), int64(10); got != want {
-			t.Errorf("failed = %d, want %d", got, want)
-		}
-		if got, want := result.Succeeded()+result.Failed()+result.WarmUp, result.Attempts; got != want {
+		if got, want := result.Latency.TotalCount()+10+result.WarmUp, result.Attempts; got != want {
 			t.Errorf("%d operations are accounted for, of %d", got, want)
 		}
 	})
@@ -255,8 +252,8 @@ func TestOpenLoopMeasuresItsOnlyOperation(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if result.Succeeded() != 1 || result.WarmUp != 0 {
-			t.Errorf("%d operations were measured, %d in the lead, want the one", result.Succeeded(), result.WarmUp)
+		if result.Latency.TotalCount() != 1 || result.WarmUp != 0 {
+			t.Errorf("%d operations were measured, %d in the lead, want the one", result.Latency.TotalCount(), result.WarmUp)
 		}
 	})
 }

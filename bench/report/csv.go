@@ -8,13 +8,11 @@ import (
 	"slices"
 	"strconv"
 	"time"
-
-	"github.com/duet-api/duet/bench/measure"
 )
 
 // WriteCSV writes every row for a spreadsheet: one line for each round, scenario and arm, times in nanoseconds and, of
-// the whole cell, bytes on the wire. The CPU
-// time of each component is a column of its own, named "cpu:" and the component.
+// the whole cell, bytes on the wire. The CPU time of each component is a column of its own, named "cpu:" and the component. What
+// was not there, or not counted, is empty.
 func WriteCSV(w io.Writer, run Run) error {
 	components := map[string]bool{}
 	for _, row := range run.Bench.Rows {
@@ -26,7 +24,7 @@ func WriteCSV(w io.Writer, run Run) error {
 	header := []string{
 		"round", "position", "scenario", "arm", "started", "elapsed_ns", "attempts", "errors", "count", "mean_ns", "p50_ns",
 		"p90_ns", "p95_ns", "p99_ns", "p999_ns", "max_ns", "lateness_p99_ns",
-		"sent_bytes", "received_bytes",
+		"rate_per_second", "untrusted", "sent_bytes", "received_bytes",
 	}
 	for _, name := range names {
 		header = append(header, "cpu:"+name)
@@ -36,21 +34,31 @@ func WriteCSV(w io.Writer, run Run) error {
 		return fmt.Errorf("could not write the CSV: %w", err)
 	}
 	integer := func(n int64) string { return strconv.FormatInt(n, 10) }
+	rate := func(perSecond float64) string {
+		if perSecond == 0 {
+			return "" // one after the other
+		}
+		return strconv.FormatFloat(perSecond, 'f', -1, 64)
+	}
 	for _, row := range run.Bench.Rows {
 		record := []string{
 			strconv.Itoa(row.Round), strconv.Itoa(row.Position), row.Scenario, row.Arm, row.Started.UTC().Format(time.RFC3339Nano),
 			integer(int64(row.Elapsed)), integer(row.Attempts), integer(row.Failed()), integer(row.Latency.Count),
 			strconv.FormatFloat(row.Latency.Mean, 'f', 0, 64), integer(row.Latency.P50), integer(row.Latency.P90),
 			integer(row.Latency.P95), integer(row.Latency.P99), integer(row.Latency.P999), integer(row.Latency.Max),
-			integer(row.Lateness),
+			integer(row.Lateness), rate(row.Rate), strconv.FormatBool(row.Untrusted),
 		}
-		wire := measure.Traffic{}
+		sent, received := "", ""
 		if row.Wire != nil {
-			wire = *row.Wire
+			sent, received = integer(row.Wire.Sent), integer(row.Wire.Received)
 		}
-		record = append(record, integer(wire.Sent), integer(wire.Received))
+		record = append(record, sent, received)
 		for _, name := range names {
-			record = append(record, integer(int64(row.Usage[name].CPU)))
+			used := ""
+			if usage, found := row.Usage[name]; found {
+				used = integer(int64(usage.CPU))
+			}
+			record = append(record, used)
 		}
 		if err := out.Write(record); err != nil {
 			return fmt.Errorf("could not write the CSV: %w", err)

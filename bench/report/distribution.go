@@ -123,8 +123,8 @@ func spread(lines []distributionLine, top, bottom float64) {
 	}
 }
 
-// armClass is the style of an arm: one of six, the same in every chart. Odd numbers are for the forms, even ones for
-// the baselines. A repetition has its original's style, with dots.
+// armClass is the style of an arm: one of six, the same in every chart, so that in a run of many arms some share one. Odd
+// numbers are for the forms, even ones for the baselines. A repetition has its original's style, with dots.
 func armClass(arms []Arm, i int) string {
 	if original := arms[i].Repeats; original != "" {
 		at := slices.IndexFunc(arms, func(a Arm) bool { return a.Name == original && a.Repeats == "" })

@@ -161,7 +161,10 @@ func armNote(a Arm) string {
 	case a.Form == arm.BuiltIn:
 		return a.Resource + ", served by kube-apiserver itself: the in-tree baseline"
 	}
-	return a.Resource + ", " + a.Form + " form"
+	if a.Why != "" {
+		return a.Why
+	}
+	return a.Resource + ", " + a.Form
 }
 
 func newOperation(b *Bench, s Scenario, arms []Arm, headlines []Headline) operationView {

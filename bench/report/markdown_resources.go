@@ -14,7 +14,8 @@ func markdownTime(out io.Writer, b *Bench) {
 	}
 	fmt.Fprintf(out, "\n## Where the time goes\n\n%d requests of each kind on each arm were followed through the servers, which "+
 		"reported their spans. Milliseconds: means over the middle half, which add up. What no span or event tells of is "+
-		"unattributed. Reporting costs time: these requests took longer than the measured ones.\n", w.Requests)
+		"unattributed. It is a pass of its own, after the measured one, and reporting costs time: shares say more than times.\n",
+		w.Requests)
 	if w.Missing > 0 {
 		fmt.Fprintf(out, "%d requests could not be followed to their end and are left out.\n", w.Missing)
 	}

@@ -121,6 +121,8 @@ type Absence struct {
 // Arm describes one of the things compared.
 type Arm struct {
 	Name string `json:"name"`
+	// Why it is there, in one sentence; empty in runs of versions that did not say.
+	Why string `json:"why,omitempty"`
 	// Form is the implementation that serves it, or "built-in".
 	Form string `json:"form"`
 	// Repeats is the arm that this one is identical to (an A/A pair).
@@ -303,7 +305,7 @@ type ArmSummary struct {
 	// rounds.
 	Sent     stats.Estimate `json:"sentPerOperation"`
 	Received stats.Estimate `json:"receivedPerOperation"`
-	// Components splits that by component, as means over all rounds; memory is that of the last round.
+	// Components splits CPU by component, as means over all rounds; memory is that of the last round.
 	Components map[string]ComponentUse `json:"components,omitempty"`
 	// Pooled is the distribution of all rounds together, HDR the same as a blob.
 	Pooled Latency `json:"pooled"`
@@ -340,7 +342,7 @@ type Role string
 const (
 	// Primary compares the two forms, or in a run with one of them that one with what is built in.
 	Primary Role = "primary"
-	// Reference compares a form with an in-tree resource.
+	// Reference compares what explains: any two arms that are none of the others.
 	Reference Role = "reference"
 	// Noise compares an arm with its repetition.
 	Noise Role = "noise"

@@ -67,7 +67,7 @@ func Profiles() []Profile {
 			WarmUpCell: 150 * time.Millisecond, MaxWarmUps: 3,
 		},
 		{
-			Name: "standard", Purpose: "every kind of request, in less than half an hour",
+			Name: "standard", Purpose: "every kind of request, in 25 minutes, or longer with more arms",
 			Level: Standard, Rounds: 12, Explained: 2, Cell: 208 * time.Millisecond, Lead: 0.1, Slices: 8, Weighs: true,
 			WarmUpCell: 100 * time.Millisecond, MaxWarmUps: 2,
 		},

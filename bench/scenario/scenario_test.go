@@ -194,8 +194,8 @@ func TestEveryScenarioRunsInItsLoop(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			if result.Succeeded() == 0 || result.Failed() != 0 {
-				t.Errorf("%d succeeded and %v failed", result.Succeeded(), result.Errors)
+			if result.Latency.TotalCount() == 0 || len(result.Errors) > 0 {
+				t.Errorf("%d succeeded and %v failed", result.Latency.TotalCount(), result.Errors)
 			}
 		})
 	}
@@ -488,15 +488,18 @@ func TestProfilesKeepTheirTime(t *testing.T) {
 				t.Errorf("profile %s: a cell of %s has %d operations", p.Name, s.Name, cell.Operations)
 			}
 		}
-		// What comes at a rate that is the same for all arms has a p99 in the longest.
+		// In the longest, what comes at a rate has a p99, and who does not read a watch more events than lie in between.
+		least := map[string]float64{
+			"get-rate": report.MinForP99, "create-rate": report.MinForP99, "delete": report.MinForP99, "watch-slow": 135,
+		}
 		for _, s := range p.Scenarios() {
 			open, ok := s.Loop.(load.Open)
-			if !ok || p.Level < scenario.Full || !slices.Contains([]string{"get-rate", "create-rate", "delete"}, s.Name) {
+			if !ok || p.Level < scenario.Full {
 				continue
 			}
 			length := time.Duration(s.Length * float64(p.Cell))
 			lead := math.Ceil(open.Rate * p.Lead * length.Seconds())
-			if measured := float64(open.Operations(length)) - lead; measured < report.MinForP99 {
+			if measured := float64(open.Operations(length)) - lead; measured < least[s.Name] {
 				t.Errorf("profile %s: %v operations of %s are measured in a cell", p.Name, measured, s.Name)
 			}
 		}

@@ -10,8 +10,7 @@ import (
 
 // Watchers of whom one does not read. A server ends its watch when what lies between is full: a window of the connection,
 // in front of a hop another one of 4 MB, and up to a hundred events that the watch cache keeps for each watcher. So the
-// events are large, and the cell is long enough for 150 of them in the full profile; in the shortest they are still
-// under way at its end. watch-128k is the same without that watcher: what the two differ by is what it costs the others.
+// events are large, and the cell is long enough for 150 of them in the full profile, which alone has it. watch-128k is the same without that watcher: what the two differ by is what it costs the others.
 var (
 	watch128K = Scenario{
 		Name:  "watch-128k",
@@ -25,7 +24,7 @@ var (
 		Title: "Watch delivery of 128 KB to 4 watchers, beside one that does not read",
 		Why: "A server waits for a watcher that does not read, for a moment and with all events, before it ends its watch: " +
 			"what the others wait. Against watch-128k.",
-		Level: Full, Loop: load.Open{Rate: 35, Workers: 8}, Population: Large, Needs: arm.ServeAPI, Length: 12,
+		Level: Full, Loop: load.Open{Rate: 35, Workers: 8}, Population: Large, Needs: arm.ServeAPI, Length: 17,
 		Start: startWatchSlow,
 	}
 )

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/duet-api/duet/bench/arm"
 	"github.com/duet-api/duet/bench/load"
+	"github.com/duet-api/duet/bench/measure"
 	"github.com/duet-api/duet/bench/scenario"
 	"github.com/duet-api/duet/e2e/otlp"
 )
@@ -25,7 +27,12 @@ type Options struct {
 	// Seed decides the objects.
 	Seed     uint64
 	Receiver *Receiver
+	// Turns that the arms' control planes take; nil if all run all the time.
+	Turns *measure.Turns
 }
+
+// block is how many requests each arm of a control plane gets while it has its turn.
+const block = 10
 
 // WarmUps are requests before the first that is followed: connections, caches and remembered authorizations.
 const WarmUps = 10
@@ -35,7 +42,8 @@ const arrival = 15 * time.Second
 
 // Run sends the requests, one after the other and the arms in turn, and says where their time went. It leaves its
 // objects where they are: control planes that report what they do are there for this alone.
-func Run(ctx context.Context, options Options) (*Result, error) {
+func Run(ctx context.Context, options Options) (_ *Result, err error) {
+	defer func() { err = errors.Join(err, options.Turns.End(context.WithoutCancel(ctx))) }()
 	var subjects []*scenario.Subject
 	defer func() {
 		for _, s := range subjects {
@@ -64,6 +72,9 @@ func Run(ctx context.Context, options Options) (*Result, error) {
 		}
 		taken = append(taken, samples...)
 	}
+	if err := options.Turns.End(ctx); err != nil { // who rests sends no spans
+		return nil, err
+	}
 	spans, missing := options.Receiver.await(ctx, taken)
 	return newResult(taken, spans, missing), nil
 }
@@ -75,7 +86,8 @@ type sample struct {
 	requests []Request
 }
 
-// follow sends the requests of one scenario to all arms in turn.
+// follow sends the requests of one scenario to all arms, in blocks: the arms of a control plane in turn, and then those of the
+// next one.
 func follow(
 	ctx context.Context, s scenario.Scenario, subjects []*scenario.Subject, options Options,
 ) (_ []sample, err error) {
@@ -85,23 +97,51 @@ func follow(
 		if !s.Fits(subject.Arm) {
 			continue
 		}
+		if err := options.Turns.Take(ctx, subject.Arm.Plane); err != nil {
+			return nil, err
+		}
 		op, stop, err := s.Start(ctx, subject, s.Cell(options.Seed, 0))
 		if err != nil {
 			return nil, fmt.Errorf("could not follow requests of scenario %s on arm %s: %w", s.Name, subject.Arm.Name, err)
 		}
 		if stop != nil {
-			defer func() { err = errors.Join(err, stop()) }()
+			defer func() {
+				err = errors.Join(err, options.Turns.Take(context.WithoutCancel(ctx), subject.Arm.Plane), stop())
+			}()
 		}
 		samples, ops = append(samples, sample{scenario: s, arm: subject.Arm}), append(ops, op)
 	}
-	for n := range WarmUps + options.Requests {
-		for i, op := range ops {
-			request, err := timed(ctx, func(ctx context.Context) (time.Time, error) { return op(ctx, load.Call{N: int64(n)}) })
-			if err != nil {
-				return nil, fmt.Errorf("could not follow a request of scenario %s on arm %s: %w", s.Name, samples[i].arm.Name, err)
+	var planes []string
+	for _, sample := range samples {
+		if !slices.Contains(planes, sample.arm.Plane) {
+			planes = append(planes, sample.arm.Plane)
+		}
+	}
+	send := func(n, i int) error {
+		request, err := timed(ctx, func(ctx context.Context) (time.Time, error) { return ops[i](ctx, load.Call{N: int64(n)}) })
+		if err != nil {
+			return fmt.Errorf("could not follow a request of scenario %s on arm %s: %w", s.Name, samples[i].arm.Name, err)
+		}
+		if n >= WarmUps {
+			samples[i].requests = append(samples[i].requests, request)
+		}
+		return nil
+	}
+	all := WarmUps + options.Requests
+	for first := 0; first < all; first += block {
+		for _, plane := range planes {
+			if err := options.Turns.Take(ctx, plane); err != nil {
+				return nil, err
 			}
-			if n >= WarmUps {
-				samples[i].requests = append(samples[i].requests, request)
+			for n := first; n < min(first+block, all); n++ {
+				for i := range samples {
+					if samples[i].arm.Plane != plane {
+						continue
+					}
+					if err := send(n, i); err != nil {
+						return nil, err
+					}
+				}
 			}
 		}
 	}

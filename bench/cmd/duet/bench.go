@@ -86,8 +86,8 @@ The scenarios, each with its loop and the shortest profile that has it:
 	flags := cmd.Flags()
 	flags.BoolVar(&list, "list", false, "print the scenarios and the arms and why each is there, and measure nothing")
 	flags.StringVar(&b.profile, "profile", "quick", "how much to measure: "+benchProfiles())
-	flags.StringSliceVar(&b.arms, "arm", nil, "what to measure (repeatable); if not given "+strings.Join(lineup.Default(), ", ")+
-		", and on a cluster all that there are")
+	flags.StringSliceVar(&b.arms, "arm", nil, "what to measure (repeatable), or "+lineup.All+"; if not given "+
+		strings.Join(lineup.Default(), ", ")+", and on a cluster all that it has")
 	flags.StringSliceVar(&b.scenarios, "scenario", nil, "which operations (repeatable); those of the profile if not given")
 	flags.Var(b.references, "references", "where arms take part that only explain the two forms: in what the quick profile has "+
 		"and what each is there for, or in all that they can; if not given brief, and full with --scenario")
@@ -216,7 +216,7 @@ func (b *benchCommand) restore(cmd *cobra.Command) error {
 	var failed error
 	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
 		if value, recorded := run.Card.Flags[flag.Name]; recorded && !flag.Changed && value != "" {
-			failed = errors.Join(failed, flag.Value.Set(value))
+			failed = errors.Join(failed, cmd.Flags().Set(flag.Name, value))
 		}
 	})
 	b.options.Resume = &compare.Interrupted{Run: run, Dir: runDir(b.resume)}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"k8s.io/cli-runtime/pkg/printers"
 
@@ -22,9 +23,12 @@ func listBench(out io.Writer) error {
 		return fmt.Errorf("could not write the scenarios: %w", err)
 	}
 	fmt.Fprintf(out, "\n%d scenarios, each in the profile that is named and in longer ones\n\n", len(scenario.All()))
-	fmt.Fprintln(table, "ARM\tWHY")
+	fmt.Fprintln(table, "ARM\tWHY, AND IN WHICH SCENARIOS, IF NOT IN ALL")
 	for _, entry := range lineup.Entries() {
 		fmt.Fprintf(table, "%s\t%s\n", entry.Name, entry.Why)
+		if entry.Reference {
+			fmt.Fprintf(table, "\t  in: %s\n", strings.Join(append([]string{"those of quick"}, entry.For...), ", "))
+		}
 	}
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("could not write the arms: %w", err)

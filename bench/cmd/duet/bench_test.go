@@ -8,6 +8,7 @@ import (
 	"github.com/duet-api/duet/bench/report"
 	"github.com/duet-api/duet/bench/scenario"
 	"github.com/duet-api/duet/e2e/behaviour"
+	"github.com/duet-api/duet/shared/controlplane/assets"
 )
 
 // written is the directory of a run that was interrupted after one of its rounds, in which the generator was late.
@@ -19,7 +20,7 @@ func written(t *testing.T, change func(*report.Run)) string {
 	}
 	run := report.Run{
 		Card: report.NewCard(time.Now(), "duet bench --profile=smoke", map[string]string{
-			"profile": "smoke", "seed": "1", "arm": "crd", "scenario": "get-one", "traces": "false",
+			"profile": "smoke", "seed": "1", "arm": "crd", "scenario": "get-one", "references": "full", "traces": "false",
 		}),
 		Bench: &report.Bench{
 			Profile: profile, Seed: 1, Rounds: 1, Interrupted: true, Cores: 2,
@@ -45,6 +46,9 @@ func TestResumeRefuses(t *testing.T) {
 		"another machine": {func(r *report.Run) { r.Card.Machine.Cores = 1000 }, nil, "machine: it was"},
 		"another version": {func(r *report.Run) { r.Card.Versions["Kubernetes"] = "v1.1.0" }, nil, "version of Kubernetes: it was v1.1.0"},
 		"another seed":    {func(*report.Run) {}, []string{"--seed", "2"}, "flag seed: it was 1, and is 2"},
+		"another version, with traces asked for": {func(r *report.Run) {
+			r.Card.Versions["Kubernetes"], r.Card.Flags["traces"] = "v1.1.0", "true"
+		}, nil, ": version of Kubernetes: it was v1.1.0, and is " + assets.KubernetesVersion + ". Start a new one"},
 		"another arm":     {func(*report.Run) {}, []string{"--arm", "configmap"}, "flag arm: it was crd, and is configmap"},
 		"a complete run":  {func(r *report.Run) { r.Bench.Interrupted = false }, nil, "it is complete. Start a new run with: duet bench --profile=smoke"},
 		"another command": {func(r *report.Run) { r.Matrix = []behaviour.Result{{ID: "A1"}} }, nil, "it is not a run of duet bench"},
