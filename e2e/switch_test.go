@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os/exec"
 	"slices"
 	"strings"
 
@@ -19,6 +20,7 @@ import (
 	aggregatedimpl "github.com/duet-api/duet/aggregated-impl"
 	"github.com/duet-api/duet/e2e/fixture"
 	"github.com/duet-api/duet/shared/controlplane"
+	"github.com/duet-api/duet/shared/controlplane/assets"
 	"github.com/duet-api/duet/shared/install"
 	"github.com/duet-api/duet/shared/process"
 	"github.com/duet-api/duet/shared/switching"
@@ -153,12 +155,16 @@ func switchSpecs(s *site, namespace func() string) {
 		Expect(result.Windows.WriteRefused.Duration).To(BeZero(), result.Windows.WriteRefusal)
 		Expect(result.Windows.ReadRefused.Duration).To(BeZero(), result.Windows.ReadRefusal)
 		Expect(serving(ctx)).To(Equal(install.Aggregated))
-		own := "/apis/" + install.Group + "/v1/namespaces/{namespace}/mysqlinstances/{name}/backup"
-		Expect(s.documentedPaths(ctx)).To(ContainElement(own))
+		Expect(s.documentedPaths(ctx, "/openapi/v2")).To(ContainElements(ofDefinition, ofServer))
+		Expect(s.documentedPaths(ctx, documentOfVersion)).To(ContainElement(ofDefinition))
+		Expect(s.explained(ctx)).To(ContainSubstring("minorUpgradePolicy"))
 
 		Expect(s.Plane.Runner().Restart(ctx, controlplane.APIServer)).To(Succeed())
 		Eventually(s.Ready).WithContext(ctx).Should(Succeed())
-		Eventually(s.documentedPaths).WithContext(ctx).Should(ContainElement(own))
+		for _, document := range []string{"/openapi/v2", documentOfVersion} {
+			Eventually(s.documentedPaths).WithContext(ctx).WithArguments(document).Should(ContainElements(ofDefinition, ofServer))
+		}
+		Expect(s.explained(ctx)).To(ContainSubstring("minorUpgradePolicy"))
 	})
 
 	It("can be taken back from a server that is dead", func(ctx context.Context) {
@@ -209,7 +215,29 @@ func switchSpecs(s *site, namespace func() string) {
 		Expect(serving(ctx)).To(Equal(install.CRD))
 		s.remove(ctx, namespace(), "encoded")
 	})
+
+	It("describes the definition when that serves again, also after kube-apiserver was restarted", func(ctx context.Context) {
+		described := func(ctx context.Context) {
+			GinkgoHelper()
+			for _, document := range []string{"/openapi/v2", documentOfVersion} {
+				Eventually(s.documentedPaths).WithContext(ctx).WithArguments(document).
+					Should(And(ContainElement(ofDefinition), Not(ContainElement(ofServer))), document)
+			}
+			Expect(s.explained(ctx)).To(ContainSubstring("minorUpgradePolicy"))
+		}
+		described(ctx)
+		Expect(s.Plane.Runner().Restart(ctx, controlplane.APIServer)).To(Succeed())
+		Eventually(s.Ready).WithContext(ctx).Should(Succeed())
+		described(ctx)
+	})
 }
+
+// Paths that both forms document, and that only the server does, and the document of a version in OpenAPI v3.
+const (
+	ofDefinition      = "/apis/" + install.Group + "/v1/namespaces/{namespace}/mysqlinstances/{name}"
+	ofServer          = ofDefinition + "/backup"
+	documentOfVersion = "/openapi/v3/apis/" + install.Group + "/v1"
+)
 
 // switching runs a switch.
 func (s *site) switching(ctx context.Context, options switching.Options) (*switching.Result, error) {
@@ -271,6 +299,27 @@ func openedSpecs(s *site, namespace func() string) {
 		order, err := resourceversion.CompareResourceVersion(copied.ResourceVersion, now.ResourceVersion)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(order).To(Equal(-1), "it went back from %s to %s", copied.ResourceVersion, now.ResourceVersion)
+	})
+
+	It("goes back to a server that still answered when the flip to the definition was interrupted", func(ctx context.Context) {
+		_, err := s.switching(ctx, switching.Options{To: install.Aggregated, Strategy: switching.Dedicated})
+		Expect(err).NotTo(HaveOccurred())
+		was, err := s.instance(ctx, namespace(), "db")
+		Expect(err).NotTo(HaveOccurred())
+		s.interrupted(ctx, switching.Options{To: install.CRD, Strategy: switching.Dedicated}, string(switching.Flip), "v1 goes to")
+
+		result, err := s.switching(ctx, switching.Options{Rollback: true})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(result.Finished).To(BeTrue())
+		status, err := s.Installer.Status(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(status.Form).To(Equal(install.Aggregated))
+		now, err := s.instance(ctx, namespace(), "db")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(now.UID).To(Equal(was.UID))
+
+		_, err = s.switching(ctx, switching.Options{To: install.CRD, Strategy: switching.Dedicated})
+		Expect(err).NotTo(HaveOccurred())
 	})
 
 	It("keeps what is written when a switch that copies is interrupted, and is taken back", func(ctx context.Context) {
@@ -348,13 +397,28 @@ func (s *site) stored(ctx context.Context, key string) (string, error) {
 	return string(answer.Kvs[0].Value), nil
 }
 
-// documentedPaths are those of /openapi/v2.
-func (s *site) documentedPaths(ctx context.Context) ([]string, error) {
+// explained is what kubectl explain says of the fields of a spec.
+func (s *site) explained(ctx context.Context) (string, error) {
+	finder, err := assets.NewFinder(GinkgoWriter)
+	if err != nil {
+		return "", err
+	}
+	kubectl, err := finder.Find(ctx, assets.Kubectl)
+	if err != nil {
+		return "", err
+	}
+	out, err := exec.CommandContext(ctx, kubectl, "--kubeconfig", s.Plane.AdminKubeconfig(), "explain", "mysqlinstances.spec").
+		CombinedOutput()
+	return string(out), err
+}
+
+// documentedPaths are those of the group in an OpenAPI document.
+func (s *site) documentedPaths(ctx context.Context, of string) ([]string, error) {
 	client, err := kubernetes.NewForConfig(s.Config())
 	if err != nil {
 		return nil, err
 	}
-	body, err := client.RESTClient().Get().AbsPath("/openapi/v2").SetHeader("Accept", "application/json").DoRaw(ctx)
+	body, err := client.RESTClient().Get().AbsPath(of).SetHeader("Accept", "application/json").DoRaw(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -41,13 +41,26 @@ func BuildPrograms(root string) string {
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(os.RemoveAll, binaries)
 	for name, pkg := range programs {
-		By("building " + name)
-		build := exec.Command("go", "build", "-o", filepath.Join(binaries, name), pkg)
-		build.Dir = root
-		build.Stdout, build.Stderr = GinkgoWriter, GinkgoWriter
-		Expect(build.Run()).To(Succeed(), "could not build %s", pkg)
+		build(root, binaries, name, pkg)
 	}
 	return binaries
+}
+
+// BuildDuet adds the command line to what BuildPrograms has built, and returns its path.
+func BuildDuet(root, binaries string) string {
+	GinkgoHelper()
+	return build(root, binaries, "duet", "./bench/cmd/duet")
+}
+
+func build(root, binaries, name, pkg string) string {
+	GinkgoHelper()
+	By("building " + name)
+	path := filepath.Join(binaries, name)
+	build := exec.Command("go", "build", "-o", path, pkg)
+	build.Dir = root
+	build.Stdout, build.Stderr = GinkgoWriter, GinkgoWriter
+	Expect(build.Run()).To(Succeed(), "could not build %s", pkg)
+	return path
 }
 
 // Open starts a control plane and installs a form there. Both are gone when the container that called it ends, and so

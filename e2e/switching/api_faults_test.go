@@ -3,7 +3,6 @@ package switching_test
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -14,13 +13,6 @@ import (
 	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
 	"github.com/duet-api/duet/shared/install"
 	"github.com/duet-api/duet/shared/switching"
-)
-
-// When duet is killed in a step: at a moment by chance, since only the end of a step is told. One that is to be taken back
-// is killed early, so that it has not come to the flip.
-const (
-	within = 2 * time.Second
-	early  = 300 * time.Millisecond
 )
 
 // Through the API much is done in a step, and nothing of it at once. No load is needed to see whether a run that goes on
@@ -38,7 +30,7 @@ var _ = Describe("A switch of strategy api, with kill -9 of duet", Ordered, Labe
 			for _, to := range []string{install.Aggregated, install.CRD} {
 				before := load.held(ctx)
 				options := switching.Options{To: to, Strategy: switching.API}
-				load.killed(ctx, step, within, options)
+				load.killDuet(ctx, step, options)
 				load.goesOn(ctx, options)
 				load.expectMoved(ctx, before, 1)
 			}
@@ -49,7 +41,7 @@ var _ = Describe("A switch of strategy api, with kill -9 of duet", Ordered, Labe
 		load := settle(ctx, *place, there)
 		for _, step := range chosen() {
 			before := load.held(ctx)
-			load.killed(ctx, step, early, switching.Options{To: install.Aggregated, Strategy: switching.API})
+			load.killDuet(ctx, step, switching.Options{To: install.Aggregated, Strategy: switching.API})
 			state, err := load.site.Installer.ReadSwitch(ctx)
 			Expect(err).NotTo(HaveOccurred())
 			if state == nil || state.Phase != install.Switching && state.To.Form != install.Aggregated {
@@ -68,14 +60,6 @@ var _ = Describe("A switch of strategy api, with kill -9 of duet", Ordered, Labe
 		}
 	})
 })
-
-// killed runs duet and kills it in a step.
-func (l *load) killed(ctx context.Context, step switching.Step, within time.Duration, options switching.Options) {
-	GinkgoHelper()
-	after := rand.N(within)
-	By(fmt.Sprintf("switching to %s, with kill -9 of duet %s after %s began", options.To, after.Round(time.Millisecond), step))
-	_ = l.killedRun(ctx, step, after, options)
-}
 
 // goesOn runs until a run comes to its end.
 func (l *load) goesOn(ctx context.Context, options switching.Options) *switching.Result {

@@ -51,8 +51,11 @@ func without(victim string) consistency.Options {
 // duet is the victim that is the program which switches. Its others are processes of the control plane.
 const duet = "duet"
 
-// victims of kill -9. A webhook server or an aggregated server is there in some of the steps only.
-var victims = []string{duet, controlplane.Etcd, controlplane.APIServer, "duet-apiserver", "crd-webhook"}
+// victims of kill -9. Those that are always there are killed in each step, and a webhook server or an aggregated server in some.
+var (
+	always  = []string{duet, controlplane.Etcd, controlplane.APIServer}
+	victims = append(slices.Clone(always), "duet-apiserver", "crd-webhook")
+)
 
 // Each victim is killed in every step of a switch there and of one back, and started again. The switch goes on by
 // itself, or is run again.
@@ -92,6 +95,9 @@ func inEachStep(victim string, do func(step switching.Step, to string) (killed b
 		}
 	}
 	AddReportEntry("kill -9 of "+victim, strings.Join(table, "\n"))
+	if slices.Contains(always, victim) {
+		Expect(kills).To(Equal(len(table)), "it was not killed in each step")
+	}
 	Expect(kills).To(BeNumerically(">", 0), "it never ran")
 }
 
@@ -124,11 +130,7 @@ func openSupervised(apiServerArgs ...string) **behaviour.Site {
 // supervised is a control plane with a form, which duet finds as one of its own: it is asked at its socket.
 func supervised(ctx context.Context, apiServerArgs ...string) *behaviour.Site {
 	GinkgoHelper()
-	By("building duet")
-	build := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(binaries, duet), "../../bench/cmd/duet")
-	build.Stdout, build.Stderr = GinkgoWriter, GinkgoWriter
-	Expect(build.Run()).To(Succeed())
-
+	suite.BuildDuet("../..", binaries)
 	dir := GinkgoT().TempDir()
 	Expect(controlplane.PrepareDir(dir)).To(Succeed())
 	supervisor, err := process.NewSupervisor(dir)
@@ -169,7 +171,7 @@ func (l *load) switchWithout(
 	killed, err := l.firstRun(ctx, victim, step, options)
 	if !killed {
 		Expect(err).NotTo(HaveOccurred())
-		return false, victim + " does not run then"
+		return false, victim + " did not run then"
 	}
 	if err == nil {
 		return true, "killed; the run came to its end"
@@ -195,6 +197,9 @@ func (l *load) learn(result *switching.Result) {
 	}
 }
 
+// early is how long no step is shorter of which nobody knows yet how long it is.
+const early = 300 * time.Millisecond
+
 // moment in a step, by chance: anywhere in it, as far as earlier runs have shown how long it is. Its end is left out, for it may
 // be shorter the next time.
 func (l *load) moment(to string, step switching.Step) time.Duration {
@@ -204,26 +209,39 @@ func (l *load) moment(to string, step switching.Step) time.Duration {
 	return rand.N(early)
 }
 
+// killDuet runs the program and kills it in a step.
+func (l *load) killDuet(ctx context.Context, step switching.Step, options switching.Options) error {
+	GinkgoHelper()
+	after := l.moment(options.To, step)
+	By(fmt.Sprintf("switching to %s, with kill -9 of duet %s after %s began", options.To, after.Round(time.Millisecond), step))
+	err := l.killedRun(ctx, step, after, options)
+	var exit *exec.ExitError
+	Expect(errors.As(err, &exit)).To(BeTrue(), "it was to be killed: %v", err)
+	Expect(exit.ExitCode()).To(Equal(-1), "it ended by itself")
+	return err
+}
+
 // firstRun says whether the victim was there to be killed, and how the run that it was killed in ended.
 func (l *load) firstRun(
 	ctx context.Context, victim string, step switching.Step, options switching.Options,
 ) (killed bool, err error) {
 	GinkgoHelper()
 	if victim == duet {
-		err := l.killedRun(ctx, step, l.moment(options.To, step), options)
-		var exit *exec.ExitError
-		Expect(errors.As(err, &exit)).To(BeTrue(), "it was to be killed: %v", err)
-		Expect(exit.ExitCode()).To(Equal(-1), "it ended by itself")
-		return true, err
+		return true, l.killDuet(ctx, step, options)
 	}
+	after := l.moment(options.To, step)
 	var killing sync.WaitGroup
 	inStep, over := context.WithCancel(ctx)
 	defer over()
 	began := func() {
-		// In the middle of what the step does, and not before it begins: some victims are started in it.
+		// In the middle of what the step does. Some victims are started in it, and who is always there is killed in any case.
 		killing.Go(func() {
 			defer GinkgoRecover()
-			if killed = l.awaitRunning(inStep, victim); !killed {
+			select {
+			case <-time.After(after):
+			case <-inStep.Done():
+			}
+			if killed = slices.Contains(always, victim) || l.awaitRunning(inStep, victim); !killed {
 				return
 			}
 			l.mark("kill -9 of %s", victim)
@@ -243,7 +261,8 @@ func (l *load) firstRun(
 			over()
 		}
 	}
-	_, err = switching.New(l.site.Installer, progress).Run(ctx, options)
+	result, err := switching.New(l.site.Installer, progress).Run(ctx, options)
+	l.learn(result)
 	over()
 	killing.Wait()
 	return killed, err

@@ -51,7 +51,8 @@ func (l *load) finish(ctx context.Context, options consistency.Options) *consist
 	began := time.Now()
 	l.history = l.recorder.History()
 	verdict := consistency.Check(l.history, options)
-	AddReportEntry("verdict", fmt.Sprintf("%s(judged in %s)", verdict.Text(), time.Since(began).Round(time.Millisecond)))
+	AddReportEntry("verdict", fmt.Sprintf("%s(%.0f requests a second; judged in %s)", verdict.Text(),
+		float64(verdict.Counts.Requests)/began.Sub(l.began).Seconds(), time.Since(began).Round(time.Millisecond)))
 	l.keep(verdict)
 	Expect(verdict.Clean()).To(BeTrue(), verdict.Text())
 	Expect(verdict.Counts.Watches).To(Equal(*watches))

@@ -55,6 +55,49 @@ var _ = Describe("A switch that is interrupted", Label("interrupted"), func() {
 	}
 })
 
+// The same with the other way on: back. No load is needed to see whether what a rollback finds is enough for it: every object and
+// child is looked at.
+var _ = Describe("A switch that is interrupted, and taken back", Label("taken-back"), func() {
+	if !*full {
+		return
+	}
+	for _, strategy := range []switching.Strategy{switching.Shared, switching.Dedicated} {
+		Context("of strategy "+string(strategy), Ordered, Label(string(strategy)+"-taken-back"), func() {
+			place := open(suite.Forms[0], controlplane.Options{APIServers: *apiServers})
+			there := &population{}
+
+			for _, to := range []string{install.Aggregated, install.CRD} {
+				It("towards "+to+" is as it was, wherever that is", SpecTimeout(4*patience), func(ctx context.Context) {
+					load := settle(ctx, *place, there)
+					options := switching.Options{To: to, Strategy: strategy}
+					if to == install.CRD {
+						load.goesOn(ctx, switching.Options{To: install.Aggregated, Strategy: strategy})
+					}
+					before := load.held(ctx)
+					var table []string
+					for places := 1; ; places++ {
+						told := load.interruptedAt(ctx, places, options)
+						state, err := load.site.Installer.ReadSwitch(ctx)
+						Expect(err).NotTo(HaveOccurred())
+						if state != nil && (state.Phase == install.Switching || state.Phase == install.Switched && state.To.Form == to) {
+							load.goesOn(ctx, switching.Options{Rollback: true})
+						}
+						load.expectMoved(ctx, before, 0)
+						status, err := load.site.Installer.Status(ctx)
+						Expect(err).NotTo(HaveOccurred())
+						Expect(status.Form).NotTo(Equal(to))
+						if told == "" {
+							break // It had come to its end, and was taken back all the same.
+						}
+						table = append(table, fmt.Sprintf("after %q", told))
+					}
+					AddReportEntry("taken back", strings.Join(table, "\n"))
+				})
+			}
+		})
+	}
+})
+
 // interruptedAt switches until so many things have been told, and says which was the last; nothing if the switch had come to
 // its end by then.
 func (l *load) interruptedAt(ctx context.Context, places int, options switching.Options) (told string) {

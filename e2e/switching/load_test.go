@@ -50,8 +50,8 @@ type load struct {
 	churn     churn
 	before    map[string]identity
 	informers map[*consistency.Informer]consistency.Scope
-	// lengths of the steps of switches, by form and step.
-	lengths map[string]time.Duration
+	// began is when it began.
+	began time.Time
 	// history is what finish has judged.
 	history consistency.History
 	// stores that are listened to, as the record calls them.
@@ -70,6 +70,7 @@ func start(ctx context.Context, site *behaviour.Site, there *population) *load {
 	GinkgoHelper()
 	l := settle(ctx, site, there)
 	l.watch(ctx)
+	l.began = time.Now()
 	l.work(ctx)
 	DeferCleanup(func() {
 		l.stopWorking()
@@ -88,7 +89,7 @@ func settle(ctx context.Context, site *behaviour.Site, there *population) *load 
 	l := &load{
 		population: there, site: site, recorder: consistency.NewRecorder(),
 		informers: map[*consistency.Informer]consistency.Scope{},
-		stores:    map[string]*preparable{}, lengths: map[string]time.Duration{},
+		stores:    map[string]*preparable{},
 		reader: consistency.Reader{
 			Decoder:     serializer.NewCodecFactory(scheme).UniversalDeserializer(),
 			StatusToken: consistency.ConditionToken(loadCondition),
@@ -104,6 +105,7 @@ func settle(ctx context.Context, site *behaviour.Site, there *population) *load 
 	}
 	l.follow(ctx, "", site.Plane.Etcd(), false)
 	if len(l.objects) == 0 {
+		l.lengths = map[string]time.Duration{}
 		l.populate(ctx)
 	}
 	l.before = l.children(ctx)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -34,6 +35,8 @@ type population struct {
 	namespaces []string
 	owners     map[string]types.UID // a ConfigMap in each namespace, which owns its instances
 	objects    []consistency.Object
+	// lengths of the steps of switches there, by form and step.
+	lengths map[string]time.Duration
 }
 
 // populate makes the instances and their surroundings, and waits until the controller has acted on all of them.

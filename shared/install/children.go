@@ -183,6 +183,12 @@ func mergeMetadata(ctx context.Context, objects metadata.ResourceInterface, name
 	return client.IgnoreNotFound(err)
 }
 
+// SeesChildren is nil when every object in the cluster can be found that may have an owner.
+func (i *Installer) SeesChildren() error {
+	_, err := i.ownable()
+	return err
+}
+
 // ownable are the resources whose objects can be listed and changed, without the group's own. It fails when the
 // discovery of any group fails: a child that is not seen would be lost.
 func (i *Installer) ownable() ([]schema.GroupVersionResource, error) {
@@ -192,7 +198,8 @@ func (i *Installer) ownable() ([]schema.GroupVersionResource, error) {
 	}
 	lists, err := discover.ServerPreferredResources()
 	if err != nil {
-		return nil, errors.Join(errors.New("could not find out which resources there are"), err)
+		return nil, errors.Join(errors.New("could not find out which resources there are: mend the servers of these groups, or "+
+			"delete their APIServices"), err)
 	}
 	var resources []schema.GroupVersionResource
 	for _, list := range discovery.FilteredBy(discovery.SupportsAllVerbs{Verbs: []string{"list", "patch", "delete"}}, lists) {

@@ -29,10 +29,7 @@ func (s *Switcher) first(
 	ctx context.Context, m *move, options Options, would, does string, do func(context.Context) error,
 ) (*Result, error) {
 	if options.DryRun {
-		return m.result, m.step(ctx, Preflight, func(context.Context) error {
-			m.check("%s", would)
-			return nil
-		})
+		return m.result, m.would(ctx, "%s", would)
 	}
 	s.progress("%s", does)
 	if err := do(ctx); err != nil {
@@ -54,9 +51,19 @@ func (m *move) withdraw(ctx context.Context, refused *RefusedError) error {
 	return refused
 }
 
-// undo takes away what was prepared for a form that has not served.
+// undo takes away what was prepared for a form that has not served. On a machine that was started anew the one that serves is
+// not there either, and with strategy api it is who knows the owners.
 func (m *move) undo(ctx context.Context) error {
 	m.result.Rollback = true
+	err := m.bringUp(ctx, m.from)
+	if err == nil && m.strategy() == API {
+		err = until(ctx, m.from.form.Name()+" to answer", fenceInterval, func(ctx context.Context) error {
+			return m.installer.Serves(ctx, m.from.versions()...)
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("%s serves, and has to be there: %w", m.from.form.Name(), err)
+	}
 	if err := m.step(ctx, Park, m.takeBack); err != nil {
 		return err
 	}

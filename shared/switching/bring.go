@@ -19,7 +19,7 @@ import (
 func (m *move) bring(ctx context.Context) error {
 	switch m.strategy() {
 	case Dedicated:
-		if err := m.startStorage(ctx); err != nil {
+		if err := m.startStorage(ctx, m.to); err != nil {
 			return err
 		}
 		if err := m.copyObjects(ctx); err != nil {
@@ -159,7 +159,7 @@ func (m *move) ready(ctx context.Context) error {
 
 // unprepare takes away what was brought.
 func (m *move) unprepare(ctx context.Context) error {
-	if m.strategy() == API { // Nobody may delete the children before they have their owners.
+	if m.strategy() == API && m.state.Export != "" { // Nobody may delete the children before they have their owners.
 		if err := m.adopt(ctx); err != nil {
 			return err
 		}
@@ -173,5 +173,8 @@ func (m *move) unprepare(ctx context.Context) error {
 		return err
 	}
 	m.check("what was prepared for %s is gone; %s serves", m.to.form.Name(), m.from.form.Name())
+	if err := m.releaseWrites(ctx); err != nil {
+		return err
+	}
 	return m.lowerFences(ctx)
 }

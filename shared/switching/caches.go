@@ -38,18 +38,18 @@ type caches struct {
 }
 
 // cachesOf are those of every kube-apiserver, before the first version is flipped. A run that goes on after that cannot tell
-// what is filled.
-func cachesOf(ctx context.Context, front front, versions []string) ([]*caches, error) {
+// what is filled. Served says that the definition has served all along, as it has where a rollback begins before it was parked.
+func cachesOf(ctx context.Context, front front, versions []string, served bool) ([]*caches, error) {
 	var all []*caches
 	err := front.each(func(asker *asker) error {
-		caches, err := cachesAt(ctx, asker, versions)
+		caches, err := cachesAt(ctx, asker, versions, served)
 		all = append(all, caches)
 		return err
 	})
 	return all, err
 }
 
-func cachesAt(ctx context.Context, asker *asker, versions []string) (*caches, error) {
+func cachesAt(ctx context.Context, asker *asker, versions []string, served bool) (*caches, error) {
 	out := &caches{asker: asker, versions: versions}
 	begun, err := asker.fromDefinition(ctx, versions[0])
 	// That kube-apiserver cannot reach who answers for the version says that it is a server that does: one that is left because it
@@ -58,8 +58,13 @@ func cachesAt(ctx context.Context, asker *asker, versions []string) (*caches, er
 	if err != nil && (!errors.As(err, &unreachable) || unreachable.code != http.StatusServiceUnavailable) {
 		return nil, err
 	}
-	if filled, counted := asker.filledCaches(ctx); counted && !begun {
+	filled, counted := asker.filledCaches(ctx)
+	switch {
+	case begun || !counted:
+	case !served:
 		out.before = &filled
+	case filled < len(versions): // so that they are not filled from before: it was started again
+		out.before = new(int)
 	}
 	return out, nil
 }

@@ -7,14 +7,17 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/utils/ptr"
 )
 
-// metricsServer lists what it is told to, and answers lists as a CustomResourceDefinition does.
-func metricsServer(t *testing.T, metrics *string) *asker {
+// metricsServer has metrics, and answers lists, as it is told to.
+func metricsServer(t *testing.T, lists string, metrics *string) *asker {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.URL.Path != "/metrics":
-			_, _ = io.WriteString(w, `{"metadata": {"continue": ""}, "items": []}`)
+			_, _ = io.WriteString(w, lists)
 		case *metrics == "":
 			w.WriteHeader(http.StatusForbidden)
 		default:
@@ -46,7 +49,7 @@ func TestCachesAreFilled(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			metrics := test.before
-			asker := metricsServer(t, &metrics)
+			asker := metricsServer(t, `{"items": []}`, &metrics)
 			before, counted := asker.filledCaches(t.Context())
 			if !counted {
 				t.Fatal("the metrics could not be counted")
@@ -62,18 +65,36 @@ func TestCachesAreFilled(t *testing.T) {
 
 func TestCachesThatNobodyCounts(t *testing.T) {
 	for name, metrics := range map[string]string{"refused": "", "another server": "# TYPE x counter\nx 1\n"} {
-		asker := metricsServer(t, &metrics)
+		asker := metricsServer(t, `{"items": []}`, &metrics)
 		if _, counted := asker.filledCaches(t.Context()); counted {
 			t.Errorf("%s: it counts caches in what does not say", name)
 		}
 	}
 }
 
-// A run that goes on after the first version was flipped does not know what had been filled before.
-func TestCachesOfARunThatGoesOn(t *testing.T) {
-	metrics := counter(3)
-	caches, err := cachesAt(t.Context(), metricsServer(t, &metrics), []string{"v1", "v1alpha1"})
-	if err != nil || caches.before != nil {
-		t.Errorf("cachesAt() = %+v, %v, want one that counts nothing", caches, err)
+func TestCachesAt(t *testing.T) {
+	defined, server := `{"metadata": {"continue": ""}, "items": []}`, `{"metadata": {}, "items": []}`
+	tests := map[string]struct {
+		lists  string
+		served bool
+		filled int
+		want   *int
+	}{
+		"all are to come": {lists: server, filled: 3, want: ptr.To(3)},
+		"a run that goes on after the first version": {lists: defined, filled: 3},
+		"the definition has served all along":        {lists: server, served: true, filled: 2},
+		"it has, but not in this kube-apiserver":     {lists: server, served: true, filled: 0, want: ptr.To(0)},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			metrics := counter(test.filled)
+			caches, err := cachesAt(t.Context(), metricsServer(t, test.lists, &metrics), []string{"v1", "v1alpha1"}, test.served)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, caches.before); diff != "" {
+				t.Errorf("caches filled before (-want +got):\n%s", diff)
+			}
+		})
 	}
 }

@@ -67,28 +67,27 @@ func (m *move) copyObjects(ctx context.Context) error {
 	return m.installer.WriteSwitch(ctx, m.state)
 }
 
-// startStorage starts the storage of the other form, without its server: the cache of that has to begin after the copy. A
-// CustomResourceDefinition is stored where it always was, and its cache begins when it serves.
-func (m *move) startStorage(ctx context.Context) error {
-	if len(m.to.registrations()) == 0 {
+// startStorage has the storage of a side there without its server: whose cache has to begin after the copy, or whose watches have
+// to end. A CustomResourceDefinition is stored where it always was, and its cache begins when it serves.
+func (m *move) startStorage(ctx context.Context, of side) error {
+	if len(of.registrations()) == 0 {
 		return nil
 	}
-	storage := *m.to.plan
-	last := len(storage.Processes) - 1
-	if err := m.installer.Dismiss(ctx, &install.Plan{Processes: storage.Processes[last:]}); err != nil {
+	if err := m.stopServer(ctx, of); err != nil {
 		return err
 	}
-	storage.Processes = storage.Processes[:last]
+	storage := *of.plan
+	storage.Processes = storage.Processes[:len(storage.Processes)-1]
 	return m.installer.Prepare(ctx, &storage)
 }
 
 // raiseEarly makes up for most of the revisions while writes are still let in.
 func (m *move) raiseEarly(ctx context.Context) error {
-	if err := m.startStorage(ctx); err != nil {
-		return err
-	}
 	if m.state.Restores {
-		return nil
+		return nil // Its server may be who answers still.
+	}
+	if err := m.startStorage(ctx, m.to); err != nil {
+		return err
 	}
 	source, target, err := m.stores(ctx)
 	if err != nil {
@@ -117,12 +116,7 @@ func (m *move) newer(ctx context.Context) error {
 		return nil
 	}
 	for range rounds {
-		source, err := openStore(ctx, m.from.plan.Etcd)
-		if err != nil {
-			return err
-		}
-		now, err := source.revision(ctx)
-		source.close()
+		now, err := revisionAt(ctx, m.from.plan.Etcd)
 		if err != nil {
 			return err
 		}
@@ -145,8 +139,9 @@ func (m *move) leavesIdle() bool {
 	return m.state.Restores && m.from.form.Storage(m.from.profile) == install.DedicatedEtcd
 }
 
-// outpaced sees to it that the old storage has not come past the new one while versions were flipped one by one. Who has a
-// resourceVersion from there that was still to come here misses nothing: nothing has been written here since.
+// outpaced sees to it that the old storage has not come past the new one while versions were flipped one by one, and does not with
+// the last that its watches tell. Who has a resourceVersion from there that was still to come here misses nothing: nothing has
+// been written here since.
 func (m *move) outpaced(ctx context.Context) error {
 	if m.leavesIdle() {
 		return nil
@@ -162,7 +157,7 @@ func (m *move) outpaced(ctx context.Context) error {
 		return err
 	}
 	after, err := target.revision(ctx)
-	if err != nil || before < after {
+	if err != nil || before+headroom/2 < after {
 		return err
 	}
 	m.progress("  %s has come past %s: making up for it", m.from.form.Name(), m.to.form.Name())
@@ -170,13 +165,15 @@ func (m *move) outpaced(ctx context.Context) error {
 }
 
 // caughtUp copies once more if a write got past the fence. It is the last before writes are let in: nobody has been let write to
-// the copy yet, and nothing is under way any more.
+// the copy yet, and nothing is under way any more: a server that is left has been stopped, and kube-apiserver is waited for.
 func (m *move) caughtUp(ctx context.Context) error {
 	if m.state.Restores {
 		return nil // It has got to where it belongs.
 	}
-	if err := m.drained(ctx); err != nil {
-		return err
+	if len(m.from.registrations()) == 0 {
+		if err := m.drained(ctx); err != nil {
+			return err
+		}
 	}
 	source, target, err := m.stores(ctx)
 	if err != nil {

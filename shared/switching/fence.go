@@ -107,7 +107,13 @@ func (m *move) holdChildren(ctx context.Context) error {
 
 // everywhere waits until a try succeeds at every kube-apiserver: each enforces a policy on its own.
 func (m *move) everywhere(ctx context.Context, what string, try func(context.Context, *rest.Config) error) error {
-	return until(ctx, what, fenceInterval, func(ctx context.Context) error {
+	return m.everywhereWithin(ctx, waitTimeout, what, try)
+}
+
+// everywhereWithin does so with another limit.
+func (m *move) everywhereWithin(ctx context.Context, limit time.Duration, what string,
+	try func(context.Context, *rest.Config) error) error {
+	return untilWithin(ctx, limit, what, fenceInterval, func(ctx context.Context) error {
 		return m.installer.Env.AtEachAPIServer(func(config *rest.Config) error { return try(ctx, config) })
 	})
 }
@@ -180,11 +186,8 @@ func (m *move) holdDefinition(ctx context.Context) error {
 	return nil
 }
 
-// lowerFences lets everybody go on.
+// lowerFences lets everybody go on. Writes are let in before.
 func (m *move) lowerFences(ctx context.Context) error {
-	if err := m.releaseWrites(ctx); err != nil {
-		return err
-	}
 	fences := slices.Concat(childrenHold(), []*unstructured.Unstructured{canary()}, ownersFence())
 	if err := m.installer.RemoveObjects(ctx, fences); err != nil {
 		return err

@@ -42,7 +42,9 @@ func (m *move) flip(ctx context.Context) error {
 		return err
 	}
 	toServer := len(m.to.registrations()) > 0
+	served := false
 	if !toServer {
+		served = m.serves(ctx, m.to) == nil
 		if err := m.define(ctx, front, m.to); err != nil {
 			return err
 		}
@@ -53,7 +55,7 @@ func (m *move) flip(ctx context.Context) error {
 	}
 	var filling []*caches
 	if !toServer && len(versions) > 1 {
-		if filling, err = cachesOf(ctx, front, versions); err != nil {
+		if filling, err = cachesOf(ctx, front, versions, served); err != nil {
 			return err
 		}
 	}

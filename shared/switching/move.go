@@ -189,11 +189,13 @@ func (m *move) upToDate(ctx context.Context) error {
 	if err := m.drained(ctx); err != nil {
 		return err
 	}
-	originals, _, err := list(ctx, m.installer.Env.Config(), "")
+	late, err := m.installer.ParkChildren(ctx)
 	if err != nil {
 		return err
 	}
-	m.result.Objects = len(originals) // which the margin of outrun depends on, also in a run that goes on
+	if late > 0 {
+		m.check("%d children that were still to come when owners were fenced off are taken from them too", late)
+	}
 	now, err := m.reached(ctx)
 	if err != nil {
 		return err
@@ -206,6 +208,11 @@ func (m *move) upToDate(ctx context.Context) error {
 	} else {
 		// What was made before has resourceVersions that the old form has gone past.
 		m.progress("  %s has come to where %s goes on: importing once more", m.from.form.Name(), m.to.form.Name())
+		originals, _, err := list(ctx, m.installer.Env.Config(), "")
+		if err != nil {
+			return err
+		}
+		m.result.Objects = len(originals) // which the margin depends on, and a run that goes on has not counted
 		if err := m.outrun(ctx); err != nil {
 			return err
 		}

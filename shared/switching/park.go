@@ -46,15 +46,20 @@ func (m *move) handOver(ctx context.Context) error {
 		return nil // Both forms have the same objects, at any time.
 	}
 	// Nobody is sent to the old form any more. Who still watches it would not hear of what is written from here on.
-	if err := m.silence(ctx); err != nil {
+	leave := m.stopServer
+	if m.strategy() == Dedicated && !m.leavesIdle() {
+		leave = m.startStorage // which a run that goes on may not find
+	}
+	if err := leave(ctx, m.from); err != nil {
 		return err
 	}
 	switch m.strategy() {
 	case Dedicated:
-		if err := m.caughtUp(ctx); err != nil {
+		// In this order: what is copied late is newer than anything that the old form has said.
+		if err := m.outpaced(ctx); err != nil {
 			return err
 		}
-		if err := m.outpaced(ctx); err != nil {
+		if err := m.caughtUp(ctx); err != nil {
 			return err
 		}
 	case API:
@@ -67,10 +72,11 @@ func (m *move) handOver(ctx context.Context) error {
 	return m.installer.WriteSwitch(ctx, m.state)
 }
 
-// silence stops the old form's own server, and ends the watches there. A CustomResourceDefinition that serves nothing has none.
-func (m *move) silence(ctx context.Context) error {
-	server, ok := m.from.plan.Server()
-	if !ok || len(m.from.registrations()) == 0 {
+// stopServer stops what answers for a side, and ends the watches there; what it stores in goes on. For a
+// CustomResourceDefinition kube-apiserver answers.
+func (m *move) stopServer(ctx context.Context, of side) error {
+	server, ok := of.plan.Server()
+	if !ok || len(of.registrations()) == 0 {
 		return nil
 	}
 	return m.installer.Dismiss(ctx, &install.Plan{Processes: []process.Spec{server}})

@@ -3,6 +3,7 @@ package switching
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -27,6 +28,8 @@ func (m *move) preflight(ctx context.Context) error {
 	}
 	if m.strategy() != API { // which does not reach any storage
 		looks = append(looks, m.lookAtStorage, m.lookAtEncryption, m.lookAtEncoding)
+	} else {
+		looks = append(looks, m.lookAtKinds)
 	}
 	for _, look := range append(looks, m.lookAtObjects) {
 		found, err := look(ctx)
@@ -147,6 +150,14 @@ func (m *move) throughAll() string {
 	return ""
 }
 
+// lookAtKinds: who makes owners anew has to find every child, whatever its kind.
+func (m *move) lookAtKinds(context.Context) ([]string, error) {
+	if err := m.installer.SeesChildren(); err != nil {
+		return []string{fmt.Sprintf("not every child of an instance could be found: %v", err)}, nil
+	}
+	return nil, nil
+}
+
 const encryptionFlag = "encryption-provider-config"
 
 // lookAtEncryption: what one server encrypts the other has to be able to read.
@@ -183,6 +194,9 @@ func (m *move) lookAtEncoding(ctx context.Context) ([]string, error) {
 		return nil, nil
 	}
 	running, err := process.Find(ctx, m.installer.Env.Runner(), server.Name)
+	if unknown := (*process.UnknownError)(nil); errors.As(err, &unknown) && m.state.Rollback {
+		return nil, nil // It need not be there. What it has stored is looked at in any case.
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -46,13 +46,9 @@ func (m *move) restore(ctx context.Context) error {
 func (m *move) handedOut(ctx context.Context, objects int) (int64, error) {
 	asking, cancel := context.WithTimeout(ctx, answering)
 	defer cancel()
-	source, err := openStore(asking, m.from.plan.Etcd)
-	if err == nil {
-		defer source.close()
-		return source.revision(ctx)
-	}
-	if ctx.Err() != nil || m.state.Raised == 0 {
-		return 0, err
+	now, err := revisionAt(asking, m.from.plan.Etcd)
+	if err == nil || ctx.Err() != nil || m.state.Raised == 0 {
+		return now, err
 	}
 	m.check("the storage of %s does not answer, and is not needed", m.from.form.Name())
 	return m.state.Raised + int64(objects) + headroom, nil

@@ -22,22 +22,61 @@ import (
 // every create through an API makes a new UID and a new creationTimestamp; the bytes of both forms are the same.
 type store struct {
 	client *clientv3.Client
+	kv     bounded
 	// prefix of the keys, with the slash at its end.
 	prefix string
 }
 
-// openStore opens a store that answers. The client of etcd waits for one that does not for ever.
+// bounded gives up what etcd does not answer: its client would wait for ever.
+type bounded struct{ kv clientv3.KV }
+
+func (b bounded) get(ctx context.Context, key string, options ...clientv3.OpOption) (*clientv3.GetResponse, error) {
+	return within(ctx, func(ctx context.Context) (*clientv3.GetResponse, error) { return b.kv.Get(ctx, key, options...) })
+}
+
+func (b bounded) put(ctx context.Context, key, value string) error {
+	_, err := within(ctx, func(ctx context.Context) (*clientv3.PutResponse, error) { return b.kv.Put(ctx, key, value) })
+	return err
+}
+
+// putIf writes what has not been written since a revision.
+func (b bounded) putIf(ctx context.Context, key, value string, revision int64) error {
+	_, err := within(ctx, func(ctx context.Context) (*clientv3.TxnResponse, error) {
+		return b.kv.Txn(ctx).If(clientv3.Compare(clientv3.ModRevision(key), "=", revision)).Then(clientv3.OpPut(key, value)).Commit()
+	})
+	return err
+}
+
+// remove returns the revision in which it was done.
+func (b bounded) remove(ctx context.Context, key string) (int64, error) {
+	answer, err := within(ctx, func(ctx context.Context) (*clientv3.DeleteResponse, error) { return b.kv.Delete(ctx, key) })
+	if err != nil {
+		return 0, err
+	}
+	return answer.Header.Revision, nil
+}
+
+func (b bounded) compact(ctx context.Context, revision int64) error {
+	_, err := within(ctx, func(ctx context.Context) (*clientv3.CompactResponse, error) { return b.kv.Compact(ctx, revision) })
+	return err
+}
+
+func within[T any](ctx context.Context, call func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, waitTimeout)
+	defer cancel()
+	return call(ctx)
+}
+
+// openStore opens a store that answers.
 func openStore(ctx context.Context, access controlplane.EtcdAccess) (*store, error) {
 	client, err := access.Client()
 	if err != nil {
 		return nil, err
 	}
 	opened := &store{
-		client: client, prefix: strings.Join([]string{access.Prefix, install.Group, install.Resource.Resource, ""}, "/"),
+		client: client, kv: bounded{client}, prefix: strings.Join([]string{access.Prefix, install.Group, install.Resource.Resource, ""}, "/"),
 	}
-	answering, cancel := context.WithTimeout(ctx, waitTimeout)
-	defer cancel()
-	if _, err := opened.revision(answering); err != nil {
+	if _, err := opened.revision(ctx); err != nil {
 		opened.close()
 		return nil, fmt.Errorf("etcd at %s does not answer: %w", access.URL, err)
 	}
@@ -68,7 +107,7 @@ func (s *store) read(ctx context.Context) (snapshot, error) {
 		if found.revision != 0 {
 			options = append(options, clientv3.WithRev(found.revision))
 		}
-		answer, err := s.client.Get(ctx, key, options...)
+		answer, err := s.kv.get(ctx, key, options...)
 		if err != nil {
 			return found, fmt.Errorf("could not read the stored objects: %w", err)
 		}
@@ -131,16 +170,13 @@ func (s *store) write(ctx context.Context, wanted snapshot) error {
 	for key := range there.values {
 		if _, ok := wanted.values[key]; !ok {
 			writes.Go(func() error {
-				_, err := s.client.Delete(ctx, s.prefix+key)
+				_, err := s.kv.remove(ctx, s.prefix+key)
 				return err
 			})
 		}
 	}
 	for key, value := range wanted.values {
-		writes.Go(func() error {
-			_, err := s.client.Put(ctx, s.prefix+key, string(value))
-			return err
-		})
+		writes.Go(func() error { return s.kv.put(ctx, s.prefix+key, string(value)) })
 	}
 	if err := writes.Wait(); err != nil {
 		return fmt.Errorf("could not copy the objects: %w", err)
@@ -158,13 +194,7 @@ func (s *store) renew(ctx context.Context) error {
 	writes, ctx := errgroup.WithContext(ctx)
 	writes.SetLimit(writers)
 	for key, value := range there.values {
-		writes.Go(func() error {
-			_, err := s.client.Txn(ctx).
-				If(clientv3.Compare(clientv3.ModRevision(s.prefix+key), "=", there.revisions[key])).
-				Then(clientv3.OpPut(s.prefix+key, string(value))).
-				Commit()
-			return err
-		})
+		writes.Go(func() error { return s.kv.putIf(ctx, s.prefix+key, string(value), there.revisions[key]) })
 	}
 	if err := writes.Wait(); err != nil {
 		return fmt.Errorf("could not write the objects once more: %w", err)
@@ -172,8 +202,18 @@ func (s *store) renew(ctx context.Context) error {
 	return nil
 }
 
+// revisionAt is the newest revision of an etcd that answers.
+func revisionAt(ctx context.Context, access controlplane.EtcdAccess) (int64, error) {
+	opened, err := openStore(ctx, access)
+	if err != nil {
+		return 0, err
+	}
+	defer opened.close()
+	return opened.revision(ctx)
+}
+
 func (s *store) revision(ctx context.Context) (int64, error) {
-	answer, err := s.client.Get(ctx, s.prefix, clientv3.WithCountOnly())
+	answer, err := s.kv.get(ctx, s.prefix, clientv3.WithCountOnly())
 	if err != nil {
 		return 0, fmt.Errorf("could not read the revision of etcd: %w", err)
 	}
@@ -195,7 +235,7 @@ func (s *store) raise(ctx context.Context, target int64) error {
 		for i := range int64(writers) {
 			writes.Go(func() error {
 				for range missing/writers + min(1, max(0, missing%writers-i)) {
-					if _, err := s.client.Put(ctx, revisionKey, ""); err != nil {
+					if err := s.kv.put(ctx, revisionKey, ""); err != nil {
 						return err
 					}
 				}
@@ -206,11 +246,11 @@ func (s *store) raise(ctx context.Context, target int64) error {
 			return fmt.Errorf("could not raise the revision of etcd: %w", err)
 		}
 	}
-	answer, err := s.client.Delete(ctx, revisionKey)
+	newest, err := s.kv.remove(ctx, revisionKey)
 	if err != nil {
 		return fmt.Errorf("could not raise the revision of etcd: %w", err)
 	}
-	if _, err := s.client.Compact(ctx, answer.Header.Revision); err != nil && !errors.Is(err, rpctypes.ErrCompacted) {
+	if err := s.kv.compact(ctx, newest); err != nil && !errors.Is(err, rpctypes.ErrCompacted) {
 		return fmt.Errorf("could not compact etcd: %w", err)
 	}
 	return nil

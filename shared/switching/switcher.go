@@ -60,18 +60,13 @@ func (s *Switcher) run(ctx context.Context, options Options) (*Result, error) {
 		return nil, err
 	}
 	m.result.DryRun = options.DryRun
-	switch what {
-	case finish:
-		return s.finish(ctx, m, options)
-	case again:
-		return s.again(ctx, m, options)
-	}
 	switch {
+	case what == finish:
+		return s.finish(ctx, m, options)
+	case what == again:
+		return s.again(ctx, m, options)
 	case what == undo && options.DryRun:
-		return m.result, m.step(ctx, Preflight, func(context.Context) error {
-			m.check("what was prepared for %s would be taken away; %s serves", state.To.Form, state.From.Form)
-			return nil
-		})
+		return m.result, m.would(ctx, "what was prepared for %s would be taken away; %s serves", state.To.Form, state.From.Form)
 	case what == undo:
 		return m.result, m.undo(ctx)
 	case options.DryRun:
@@ -226,6 +221,14 @@ func (m *move) step(ctx context.Context, name Step, do func(context.Context) err
 	}
 	m.result.Steps = append(m.result.Steps, StepResult{Name: name, Took: took(began), Checks: m.checks})
 	return nil
+}
+
+// would says what a run would do, and does nothing.
+func (m *move) would(ctx context.Context, format string, args ...any) error {
+	return m.step(ctx, Preflight, func(context.Context) error {
+		m.check(format, args...)
+		return nil
+	})
 }
 
 // rehearse finds every reason not to begin, and changes nothing.

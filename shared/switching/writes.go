@@ -4,16 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
@@ -147,9 +143,7 @@ func (m *move) releaseWrites(ctx context.Context) error {
 
 // unfenced says that writes are let in, although they must not be.
 func (m *move) unfenced(ctx context.Context) ([]string, error) {
-	err := untilWithin(ctx, answering, "writes to be refused", fenceInterval, func(ctx context.Context) error {
-		return m.installer.Env.AtEachAPIServer(func(config *rest.Config) error { return m.tryCanary(ctx, config) })
-	})
+	err := m.everywhereWithin(ctx, answering, "writes to be refused", m.tryCanary)
 	if err == nil {
 		err = m.fencedBeside(ctx)
 	}
@@ -159,67 +153,46 @@ func (m *move) unfenced(ctx context.Context) ([]string, error) {
 	return nil, err
 }
 
-// leftForDead says whether a rollback leaves a server that does not answer. It is stopped then: it may not come to life before
-// it knows of the fence.
+// leftForDead says whether a rollback finds a server that does not answer, be it of the form that it leaves or of the one that it
+// goes back to. It is stopped then: it may not come to life before it knows of the fence.
 func (m *move) leftForDead(ctx context.Context) (bool, error) {
-	if !m.state.Rollback || m.strategy() != Dedicated || len(m.from.registrations()) == 0 {
+	server := m.from
+	if len(server.registrations()) == 0 {
+		server = m.to
+	}
+	if !m.state.Rollback || m.strategy() != Dedicated {
 		return false, nil
 	}
-	err := untilWithin(ctx, answering, m.from.form.Name()+" to answer", time.Second, func(ctx context.Context) error {
-		return m.installer.Serves(ctx, m.from.versions()...)
+	err := untilWithin(ctx, answering, server.form.Name()+" to answer", time.Second, func(ctx context.Context) error {
+		return m.installer.Serves(ctx, server.versions()...)
 	})
 	if err == nil || ctx.Err() != nil {
 		return false, ctx.Err()
 	}
-	m.check("%s does not answer, and is stopped: %v", m.from.form.Name(), err)
-	return true, m.silence(ctx)
+	m.check("%s does not answer, and is stopped: %v", server.form.Name(), err)
+	return true, m.stopServer(ctx, server)
 }
 
-// atStorage is how long a request may take from the last that it is asked to where it is stored.
-const atStorage = 5 * time.Second
+const (
+	// requestLimit is how long an API server works on a request that writes an object: requestTimeoutUpperBound of package
+	// endpoints/handlers in k8s.io/apiserver.
+	requestLimit = 34 * time.Second
+	// atStorage is how long it may take from there to where it is stored.
+	atStorage = 5 * time.Second
+)
 
-// drained waits until nothing that was let in before the fence can still be stored: a request that has passed the policies may be
-// with a webhook, for as long as that is given.
+// drained waits until nothing that was let in before the fence can still be stored. A request that has passed the policies may be
+// with webhooks, and what is written to a CustomResourceDefinition is converted after those, until it is given up.
 func (m *move) drained(ctx context.Context) error {
 	if m.state.Fenced == nil {
 		return nil
 	}
-	webhooks, err := m.all(ctx, schema.GroupVersionKind{Group: "admissionregistration.k8s.io", Version: "v1",
-		Kind: "ValidatingWebhookConfigurationList"})
-	if err != nil {
-		return err
-	}
-	longest, err := longestWebhook(webhooks)
-	if err != nil {
-		return err
-	}
-	left := time.Until(m.state.Fenced.Add(longest + atStorage))
+	left := time.Until(m.state.Fenced.Add(requestLimit + atStorage))
 	if left <= 0 {
 		return nil
 	}
 	m.progress("  waiting %s for writes that were let in before", left.Round(time.Second))
 	return pause(ctx, left)
-}
-
-// longestWebhook is how long the slowest of the webhooks may take that are asked about the API.
-func longestWebhook(configurations []unstructured.Unstructured) (time.Duration, error) {
-	var longest time.Duration
-	for _, each := range configurations {
-		configuration := &admissionregistrationv1.ValidatingWebhookConfiguration{}
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(each.Object, configuration); err != nil {
-			return 0, fmt.Errorf("could not read %s: %w", each.GetName(), err)
-		}
-		for _, webhook := range configuration.Webhooks {
-			if slices.ContainsFunc(webhook.Rules, asksAboutInstances) {
-				longest = max(longest, time.Duration(ptr.Deref(webhook.TimeoutSeconds, 10))*time.Second)
-			}
-		}
-	}
-	return longest, nil
-}
-
-func asksAboutInstances(rule admissionregistrationv1.RuleWithOperations) bool {
-	return slices.Contains(rule.APIGroups, "*") || slices.Contains(rule.APIGroups, install.Group)
 }
 
 // fencedBeside waits until the other form's own server refuses writes too: it enforces policies by itself, and will be asked
