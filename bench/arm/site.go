@@ -30,7 +30,7 @@ type Owned interface {
 	// Own is the site.
 	Own() Site
 	// Clear deletes what the controller has made in a namespace, and says how much there was. The garbage collector would, too; but
-	// for the children of 40 instances it takes half a minute, by its own rate limit, and longer where it has to try again.
+	// for the children of 20 instances it takes a quarter of a minute, by its own rate limit, and longer where it has to try again.
 	Clear(ctx context.Context, namespace string) (int, error)
 }
 

@@ -43,7 +43,7 @@ var _ = BeforeSuite(func() {
 
 // arms of each way in which requests reach something, on as few control planes as there can be.
 var arms = []string{
-	"crd", "aggregated", "crd-again", "aggregated-direct", "aggregated-protobuf", "configmap", "configmap-witness", "etcd", "echo-proxied",
+	"crd", "aggregated", "crd-again", "aggregated-direct", "configmap", "configmap-witness", "etcd", "echo-proxied",
 }
 
 // scenarios of each kind of loop.
