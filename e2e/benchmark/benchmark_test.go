@@ -17,7 +17,6 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	gopsutil "github.com/shirou/gopsutil/v4/process"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
@@ -76,7 +75,7 @@ var _ = Describe("duet bench", func() {
 		Expect(told("anything more")).To(BeFalse())
 		Expect(cmd.Wait()).To(HaveOccurred())
 		Expect(cmd.ProcessState.ExitCode()).To(Equal(1))
-		Expect(processesOf(ctx, out)).To(BeEmpty())
+		Expect(suite.ProcessesOf(ctx, out)).To(BeEmpty())
 
 		dirs, err := filepath.Glob(filepath.Join(out, "*"))
 		Expect(err).NotTo(HaveOccurred())
@@ -88,7 +87,7 @@ var _ = Describe("duet bench", func() {
 		By("going on")
 		code, _, stderr := run(ctx, "bench", "--resume", dirs[0])
 		Expect(code).To(BeZero(), stderr)
-		Expect(processesOf(ctx, out)).To(BeEmpty())
+		Expect(suite.ProcessesOf(ctx, out)).To(BeEmpty())
 		after := read(dirs[0]).Bench
 		Expect(after.Interrupted).To(BeFalse())
 		Expect(after.Rounds).To(Equal(after.Profile.Rounds))
@@ -196,18 +195,4 @@ func read(dir string) report.Run {
 	measured, err := report.ReadJSON(file)
 	Expect(err).NotTo(HaveOccurred())
 	return measured
-}
-
-// processesOf are the living processes that were started below a directory.
-func processesOf(ctx context.Context, dir string) []string {
-	GinkgoHelper()
-	all, err := gopsutil.ProcessesWithContext(ctx)
-	Expect(err).NotTo(HaveOccurred())
-	var found []string
-	for _, p := range all {
-		if command, err := p.CmdlineWithContext(ctx); err == nil && strings.Contains(command, dir) {
-			found = append(found, command)
-		}
-	}
-	return found
 }

@@ -14,6 +14,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	gopsutil "github.com/shirou/gopsutil/v4/process"
 
 	aggregatedimpl "github.com/duet-api/duet/aggregated-impl"
 	crdimpl "github.com/duet-api/duet/crd-impl"
@@ -87,6 +88,20 @@ func Open(
 	Expect(err).NotTo(HaveOccurred())
 	Expect(site.Install(ctx)).To(Succeed())
 	return site
+}
+
+// ProcessesOf are the living processes that were started for a directory, with their pids.
+func ProcessesOf(ctx context.Context, dir string) []string {
+	GinkgoHelper()
+	all, err := gopsutil.ProcessesWithContext(ctx)
+	Expect(err).NotTo(HaveOccurred())
+	var found []string
+	for _, p := range all {
+		if command, err := p.CmdlineWithContext(ctx); err == nil && strings.Contains(command, dir) { // or it has ended meanwhile
+			found = append(found, fmt.Sprintf("%d %s", p.Pid, command))
+		}
+	}
+	return found
 }
 
 // shownLines of each log are shown with a failure.

@@ -4,18 +4,18 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/onsi/gomega/gstruct"
-	gopsutil "github.com/shirou/gopsutil/v4/process"
 	"sigs.k8s.io/yaml"
 
+	"github.com/duet-api/duet/e2e/suite"
 	"github.com/duet-api/duet/shared/controlplane"
 	"github.com/duet-api/duet/shared/process"
 )
@@ -200,18 +200,9 @@ func pidsOf(components []component) map[string]int {
 	return pids
 }
 
-// processesOf are the living processes that were started for dir, supervisor included.
+// processesOf are the living processes that were started for dir, supervisor included, but for the command that the spec itself
+// runs.
 func processesOf(ctx context.Context, dir string) []string {
 	GinkgoHelper()
-	all, err := gopsutil.ProcessesWithContext(ctx)
-	Expect(err).NotTo(HaveOccurred())
-	var found []string
-	for _, p := range all {
-		command, err := p.CmdlineWithContext(ctx)
-		if err != nil || !strings.Contains(command, dir) || strings.Contains(command, " up ") {
-			continue // ended meanwhile, a stranger, or the command that the spec itself runs
-		}
-		found = append(found, fmt.Sprintf("%d %s", p.Pid, command))
-	}
-	return found
+	return slices.DeleteFunc(suite.ProcessesOf(ctx, dir), func(p string) bool { return strings.Contains(p, " up ") })
 }
