@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os/exec"
 	"slices"
 	"strings"
 
@@ -19,8 +18,8 @@ import (
 
 	aggregatedimpl "github.com/duet-api/duet/aggregated-impl"
 	"github.com/duet-api/duet/e2e/fixture"
+	"github.com/duet-api/duet/e2e/suite"
 	"github.com/duet-api/duet/shared/controlplane"
-	"github.com/duet-api/duet/shared/controlplane/assets"
 	"github.com/duet-api/duet/shared/install"
 	"github.com/duet-api/duet/shared/process"
 	"github.com/duet-api/duet/shared/switching"
@@ -398,18 +397,9 @@ func (s *site) stored(ctx context.Context, key string) (string, error) {
 }
 
 // explained is what kubectl explain says of the fields of a spec.
-func (s *site) explained(ctx context.Context) (string, error) {
-	finder, err := assets.NewFinder(GinkgoWriter)
-	if err != nil {
-		return "", err
-	}
-	kubectl, err := finder.Find(ctx, assets.Kubectl)
-	if err != nil {
-		return "", err
-	}
-	out, err := exec.CommandContext(ctx, kubectl, "--kubeconfig", s.Plane.AdminKubeconfig(), "explain", "mysqlinstances.spec").
-		CombinedOutput()
-	return string(out), err
+func (s *site) explained(ctx context.Context) string {
+	GinkgoHelper()
+	return suite.Kubectl(ctx, s.Site, "explain", "mysqlinstances.spec")
 }
 
 // documentedPaths are those of the group in an OpenAPI document.

@@ -27,9 +27,8 @@ type httpClient struct {
 
 // Connect implements Target.
 func (k Kubernetes) Connect(a *Arm) (Client, error) {
-	config := rest.CopyConfig(k.Config)
+	config := unlimited(k.Config)
 	config.DisableCompression = true
-	config.QPS = -1
 	config.RateLimiter = nil
 	// client-go caches transports by configuration; a dialer of one's own is what makes a configuration unique.
 	config.Dial = a.dialer()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -112,10 +111,13 @@ func follow(
 		samples, ops = append(samples, sample{scenario: s, arm: subject.Arm}), append(ops, op)
 	}
 	var planes []string
-	for _, sample := range samples {
-		if !slices.Contains(planes, sample.arm.Plane) {
-			planes = append(planes, sample.arm.Plane)
+	of := map[string][]int{} // the samples of a control plane
+	for i, sample := range samples {
+		plane := sample.arm.Plane
+		if of[plane] == nil {
+			planes = append(planes, plane)
 		}
+		of[plane] = append(of[plane], i)
 	}
 	send := func(n, i int) error {
 		request, err := timed(ctx, func(ctx context.Context) (time.Time, error) { return ops[i](ctx, load.Call{N: int64(n)}) })
@@ -134,10 +136,7 @@ func follow(
 				return nil, err
 			}
 			for n := first; n < min(first+block, all); n++ {
-				for i := range samples {
-					if samples[i].arm.Plane != plane {
-						continue
-					}
+				for _, i := range of[plane] {
 					if err := send(n, i); err != nil {
 						return nil, err
 					}

@@ -5,9 +5,7 @@ package benchmark_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -174,16 +172,7 @@ var _ = Describe("duet bench", func() {
 // run a command line to its end.
 func run(ctx context.Context, args ...string) (code int, stdout, stderr string) {
 	GinkgoHelper()
-	var out, errOut bytes.Buffer
-	cmd := exec.CommandContext(ctx, duet, args...)
-	cmd.Stdout, cmd.Stderr = &out, &errOut
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		Expect(err).NotTo(HaveOccurred())
-	}
-	GinkgoWriter.Printf("$ duet %q: %d\n%s%s", args, cmd.ProcessState.ExitCode(), &out, &errOut)
-	return cmd.ProcessState.ExitCode(), out.String(), errOut.String()
+	return suite.Run(exec.CommandContext(ctx, duet, args...))
 }
 
 // read the run in a directory.

@@ -2,7 +2,6 @@ package controller_test
 
 import (
 	"context"
-	"os/exec"
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	. "github.com/onsi/ginkgo/v2"
@@ -13,8 +12,8 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/duet-api/duet/e2e/suite"
 	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
-	"github.com/duet-api/duet/shared/controlplane/assets"
 	"github.com/duet-api/duet/shared/names"
 )
 
@@ -68,13 +67,5 @@ func (s *stage) kstatus(ctx context.Context, g Gomega) status.Status {
 // kubectl runs a command in the stage's namespace, as the administrator, and returns what it prints.
 func (s *stage) kubectl(ctx context.Context, args ...string) string {
 	GinkgoHelper()
-	finder, err := assets.NewFinder(GinkgoWriter)
-	Expect(err).NotTo(HaveOccurred())
-	path, err := finder.Find(ctx, assets.Kubectl)
-	Expect(err).NotTo(HaveOccurred())
-	cmd := exec.CommandContext(ctx, path,
-		append([]string{"--kubeconfig", s.site.Plane.AdminKubeconfig(), "--namespace", s.namespace}, args...)...)
-	out, err := cmd.CombinedOutput()
-	Expect(err).NotTo(HaveOccurred(), "kubectl %v: %s", args, out)
-	return string(out)
+	return suite.Kubectl(ctx, s.site, append([]string{"--namespace", s.namespace}, args...)...)
 }

@@ -4,7 +4,9 @@
 package suite
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -20,6 +22,7 @@ import (
 	crdimpl "github.com/duet-api/duet/crd-impl"
 	"github.com/duet-api/duet/e2e/behaviour"
 	"github.com/duet-api/duet/shared/controlplane"
+	"github.com/duet-api/duet/shared/controlplane/assets"
 	"github.com/duet-api/duet/shared/install"
 	"github.com/duet-api/duet/shared/process"
 )
@@ -88,6 +91,33 @@ func Open(
 	Expect(err).NotTo(HaveOccurred())
 	Expect(site.Install(ctx)).To(Succeed())
 	return site
+}
+
+// Run a command to its end, whatever its exit code.
+func Run(cmd *exec.Cmd) (code int, stdout, stderr string) {
+	GinkgoHelper()
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		Expect(err).NotTo(HaveOccurred())
+	}
+	GinkgoWriter.Printf("$ %q: %d\n%s%s", cmd.Args, cmd.ProcessState.ExitCode(), &out, &errOut)
+	return cmd.ProcessState.ExitCode(), out.String(), errOut.String()
+}
+
+// Kubectl runs a command as the administrator, and returns what it prints.
+func Kubectl(ctx context.Context, site *behaviour.Site, args ...string) string {
+	GinkgoHelper()
+	finder, err := assets.NewFinder(GinkgoWriter)
+	Expect(err).NotTo(HaveOccurred())
+	path, err := finder.Find(ctx, assets.Kubectl)
+	Expect(err).NotTo(HaveOccurred())
+	cmd := exec.CommandContext(ctx, path, append([]string{"--kubeconfig", site.Plane.AdminKubeconfig()}, args...)...)
+	out, err := cmd.CombinedOutput()
+	Expect(err).NotTo(HaveOccurred(), "kubectl %v: %s", args, out)
+	return string(out)
 }
 
 // ProcessesOf are the living processes that were started for a directory, with their pids.

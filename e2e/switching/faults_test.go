@@ -209,14 +209,15 @@ func (l *load) moment(to string, step switching.Step) time.Duration {
 	return rand.N(early)
 }
 
-// killDuet runs the program, kills it in a step, and returns the error that it ended with.
-func (l *load) killDuet(ctx context.Context, step switching.Step, options switching.Options) error {
+// errKilled is how a run of the program ends that was killed.
+var errKilled = errors.New("duet was killed")
+
+// killDuet runs the program and kills it in a step.
+func (l *load) killDuet(ctx context.Context, step switching.Step, options switching.Options) {
 	GinkgoHelper()
 	after := l.moment(options.To, step)
 	By(fmt.Sprintf("switching to %s, with kill -9 of duet %s after %s began", options.To, after.Round(time.Millisecond), step))
-	err := l.killedRun(ctx, step, after, options)
-	Expect(err).To(MatchError("signal: killed"), "it ended by itself")
-	return err
+	Expect(l.killedRun(ctx, step, after, options)).To(MatchError("signal: killed"), "it ended by itself")
 }
 
 // firstRun says whether the victim was there to be killed, and how the run that it was killed in ended.
@@ -225,7 +226,8 @@ func (l *load) firstRun(
 ) (killed bool, err error) {
 	GinkgoHelper()
 	if victim == duet {
-		return true, l.killDuet(ctx, step, options)
+		l.killDuet(ctx, step, options)
+		return true, errKilled
 	}
 	after := l.moment(options.To, step)
 	var killing sync.WaitGroup

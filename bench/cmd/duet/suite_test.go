@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"os"
 	"os/exec"
 	"testing"
@@ -12,6 +11,8 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/duet-api/duet/e2e/suite"
 )
 
 // commandEnv makes this test program duet itself, so that the specs run real command lines in processes of their own.
@@ -40,16 +41,8 @@ type result struct {
 // duet runs a command line in a process of its own.
 func duet(ctx context.Context, args ...string) result {
 	GinkgoHelper()
-	var stdout, stderr bytes.Buffer
-	cmd := duetCommand(ctx, args...)
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		Expect(err).NotTo(HaveOccurred())
-	}
-	GinkgoWriter.Printf("$ duet %q: %d\n%s%s", args, cmd.ProcessState.ExitCode(), &stdout, &stderr)
-	return result{code: cmd.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String()}
+	code, stdout, stderr := suite.Run(duetCommand(ctx, args...))
+	return result{code, stdout, stderr}
 }
 
 func duetCommand(ctx context.Context, args ...string) *exec.Cmd {
