@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,12 +14,14 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/client-go/kubernetes"
 
 	aggregatedimpl "github.com/duet-api/duet/aggregated-impl"
 	"github.com/duet-api/duet/e2e/fixture"
 	"github.com/duet-api/duet/e2e/suite"
+	"github.com/duet-api/duet/shared/certs"
 	"github.com/duet-api/duet/shared/controlplane"
 	"github.com/duet-api/duet/shared/install"
 	"github.com/duet-api/duet/shared/process"
@@ -73,6 +76,24 @@ func switchSpecs(s *site, namespace func() string) {
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(answer.Code).To(Equal(404))
 		}).WithContext(ctx).Should(Succeed())
+	})
+
+	It("refuses a server that answers, but not kube-apiserver, and has changed nothing then", func(ctx context.Context) {
+		before := s.lives(ctx)
+		forms := s.Installer.Forms
+		DeferCleanup(func() { s.Installer.Forms = forms })
+		server, err := forms.Named(install.Aggregated)
+		Expect(err).NotTo(HaveOccurred())
+		ca, err := certs.NewCA("another")
+		Expect(err).NotTo(HaveOccurred())
+		s.Installer.Forms = install.Forms{s.Form, distrusted{Implementation: server, bundle: ca.Bundle()}}
+
+		_, err = run(ctx, switching.Options{To: install.Aggregated})
+		refused := (*switching.RefusedError)(nil)
+		Expect(errors.As(err, &refused)).To(BeTrue(), "it is an error like any other: %v", err)
+		Expect(refused.Reasons).To(ConsistOf(And(ContainSubstring("kube-apiserver does not reach it"), ContainSubstring("x509"))))
+		Expect(s.lives(ctx)).To(Equal(before))
+		Expect(serving(ctx)).To(Equal(install.CRD))
 	})
 
 	It("can be taken back before the other form has served", func(ctx context.Context) {
@@ -229,6 +250,26 @@ func switchSpecs(s *site, namespace func() string) {
 		Eventually(s.Ready).WithContext(ctx).Should(Succeed())
 		described(ctx)
 	})
+}
+
+// distrusted is a form whose registrations name a certificate authority that its server has no certificate of.
+type distrusted struct {
+	install.Implementation
+	bundle []byte
+}
+
+// Plan implements install.Implementation.
+func (d distrusted) Plan(ctx context.Context, env *install.Environment, profile string) (*install.Plan, error) {
+	plan, err := d.Implementation.Plan(ctx, env, profile)
+	if err != nil {
+		return nil, err
+	}
+	for _, object := range plan.Objects {
+		if err := unstructured.SetNestedField(object.Object, base64.StdEncoding.EncodeToString(d.bundle), "spec", "caBundle"); err != nil {
+			return nil, err
+		}
+	}
+	return plan, nil
 }
 
 // Paths that both forms document, and that only the server does, and the document of a version in OpenAPI v3.

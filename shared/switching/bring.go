@@ -56,6 +56,12 @@ func (m *move) beside(ctx context.Context) error {
 	if err := m.installer.Apply(ctx, m.to.companions()); err != nil {
 		return err
 	}
+	if err := m.reach(ctx, m.to); err != nil {
+		if ctx.Err() != nil {
+			return err
+		}
+		return refuse("%s answers, but kube-apiserver does not reach it: %v", m.to.form.Name(), err)
+	}
 	for _, definition := range m.to.definitions() {
 		if err := m.bringDefinition(ctx, definition); err != nil {
 			return err

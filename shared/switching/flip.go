@@ -96,7 +96,11 @@ func (m *move) asBefore(ctx context.Context) error {
 		}
 		reasons = append(reasons, unfenced...)
 	}
-	if err := m.ready(ctx); err != nil {
+	err = m.ready(ctx)
+	if err == nil {
+		err = m.reach(ctx, m.to)
+	}
+	if err != nil {
 		if ctx.Err() != nil {
 			return err
 		}
