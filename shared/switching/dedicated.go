@@ -2,7 +2,10 @@ package switching
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 
 	"github.com/duet-api/duet/shared/install"
 )
@@ -76,9 +79,49 @@ func (m *move) startStorage(ctx context.Context, of side) error {
 	if err := m.stopServer(ctx, of); err != nil {
 		return err
 	}
+	return m.installer.Prepare(ctx, storageOf(of))
+}
+
+// storageOf is the plan of a side that has a server, without that.
+func storageOf(of side) *install.Plan {
 	storage := *of.plan
 	storage.Processes = storage.Processes[:len(storage.Processes)-1]
-	return m.installer.Prepare(ctx, &storage)
+	return &storage
+}
+
+// lookAtRevisions: one storage may be too far behind the other. One that has never run has no revisions; one that is stopped is
+// looked at in the fence, which starts it.
+func (m *move) lookAtRevisions(ctx context.Context) ([]string, error) {
+	if m.strategy() != Dedicated || m.state.Restores {
+		return nil, nil
+	}
+	from, err := revisionAt(ctx, m.from.plan.Etcd)
+	if err != nil {
+		return nil, err
+	}
+	var to int64
+	if len(m.to.registrations()) == 0 || m.installer.Running(ctx, storageOf(m.to)) == nil {
+		if to, err = revisionAt(ctx, m.to.plan.Etcd); err != nil {
+			return nil, err
+		}
+	} else if _, err := os.Stat(storageOf(m.to).Processes[0].Flag("data-dir")); !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if reason := m.apart(from, to); reason != "" {
+		return []string{reason}, nil
+	}
+	m.check("the storages are %d revisions apart, which can be made up for", max(0, from-to))
+	return nil, nil
+}
+
+// apart says why a storage at one revision cannot go on from another one's, or nothing if it can.
+func (m *move) apart(from, to int64) string {
+	if from-to <= farthest {
+		return ""
+	}
+	return fmt.Sprintf("resourceVersions would go back: the storage of %s is at %d and that of %s at %d, which is too far apart to "+
+		"make up for: `etcdutl snapshot restore --bump-revision` does so while it is not in use", m.from.form.Name(), from,
+		m.to.form.Name(), to)
 }
 
 // raiseEarly makes up for most of the revisions while writes are still let in.
@@ -103,9 +146,8 @@ func (m *move) raiseEarly(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if from-now > farthest {
-		return refuse("resourceVersions would go back: the storage of %s is at %d and that of %s at %d, which is too far apart to "+
-			"make up for", m.from.form.Name(), from, m.to.form.Name(), now)
+	if reason := m.apart(from, now); reason != "" {
+		return refuse("%s", reason)
 	}
 	return target.raise(ctx, from+2*headroom)
 }

@@ -27,7 +27,7 @@ func (m *move) preflight(ctx context.Context) error {
 		looks = append(looks, m.lookAtAnswers)
 	}
 	if m.strategy() != API { // which does not reach any storage
-		looks = append(looks, m.lookAtStorage, m.lookAtEncryption, m.lookAtEncoding)
+		looks = append(looks, m.lookAtStorage, m.lookAtRevisions, m.lookAtEncryption, m.lookAtEncoding)
 	} else {
 		looks = append(looks, m.lookAtKinds)
 	}

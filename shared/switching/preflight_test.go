@@ -56,3 +56,22 @@ type versioned struct {
 }
 
 func (v versioned) Versions(string) []string { return v.versions }
+
+// Each revision that one storage is behind the other costs a write.
+func TestApart(t *testing.T) {
+	m := &move{from: side{form: form{name: install.CRD}}, to: side{form: form{name: install.Aggregated}}}
+	for name, test := range map[string]struct {
+		from, to int64
+		refused  bool
+	}{
+		"ahead of it already":  {from: 10, to: 20},
+		"as far as is made up": {from: farthest + 5, to: 5},
+		"farther":              {from: farthest + 6, to: 5, refused: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if reason := m.apart(test.from, test.to); (reason != "") != test.refused {
+				t.Errorf("reason %q, and refused should be %t", reason, test.refused)
+			}
+		})
+	}
+}
