@@ -49,7 +49,7 @@ var _ = Describe("A switch of strategy dedicated", Ordered, Label("dedicated"), 
 })
 
 // Writes are refused and let in again in a switch that copies, and a run that goes on must know on which side of that it is.
-// No etcd is killed: what it compacts in the import, the oracle could not go on from.
+// No etcd is killed here, but without a load: what it compacts in the import, the oracle could not go on from.
 var _ = Describe("A switch of strategy dedicated, with kill -9", Ordered, Label("dedicated-faults"), func() {
 	if !*full {
 		return

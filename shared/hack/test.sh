@@ -37,7 +37,7 @@ if [ "$mode" = mysql ]; then
 fi
 if [ "$mode" = switch ]; then
 	# With -v for the verdicts, which are in the report of each spec.
-	disturbed='faults || dedicated-faults || api-faults || interrupted || taken-back'
+	disturbed='faults || dedicated-faults || still-faults || interrupted || taken-back'
 	load() {
 		go test -v -count 1 -timeout 720m ./e2e/switching -args -ginkgo.no-color -full -watches=50 \
 			-ginkgo.label-filter="${1}${labels:+ && ($labels)}" "${@:2}"

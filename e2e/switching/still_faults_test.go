@@ -11,31 +11,54 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
+	"github.com/duet-api/duet/shared/controlplane"
 	"github.com/duet-api/duet/shared/install"
 	"github.com/duet-api/duet/shared/switching"
 )
 
-// Through the API much is done in a step, and nothing of it at once. No load is needed to see whether a run that goes on
-// finds what the one before it has left: every object and every child is looked at.
-var _ = Describe("A switch of strategy api, with kill -9 of duet", Ordered, Label("api-faults"), func() {
+// copyVictims are those of a switch that copies: the aggregated form has an etcd of its own.
+var copyVictims = []string{duet, controlplane.Etcd, "duet-etcd", controlplane.APIServer, "duet-apiserver"}
+
+// A switch that copies does much in a step, and nothing of it at once. No load is needed to see whether a run that goes on
+// finds what the one before it has left: every object and every child is looked at. That also lets each etcd be killed: the
+// oracle of a load could not go on from what the switch has compacted meanwhile.
+var _ = Describe("A switch that copies, with kill -9 and nobody else at work", Label("still-faults"), func() {
+	if !*full {
+		return
+	}
+	for _, strategy := range []switching.Strategy{switching.Dedicated, switching.API} {
+		Context("of strategy "+string(strategy), Ordered, Label(string(strategy)+"-still-faults"), func() {
+			place := openSupervised(compacting)
+			there := &population{}
+			moves := 0
+			if strategy == switching.API {
+				moves = 1
+			}
+
+			for _, victim := range copyVictims {
+				It("of "+victim+" in each step comes to its end, there and back", Label(victim), SpecTimeout(patience),
+					func(ctx context.Context) {
+						load := settle(ctx, *place, there)
+						inEachStep(victim, func(step switching.Step, to string) (bool, string) {
+							before := load.held(ctx)
+							killed, outcome := load.switchWithout(ctx, victim, step, switching.Options{To: to, Strategy: strategy})
+							load.awaitServing(ctx)
+							load.expectMoved(ctx, before, moves)
+							return killed, outcome
+						})
+					})
+			}
+		})
+	}
+})
+
+// The other way on is back.
+var _ = Describe("A switch of strategy api, with kill -9 of duet", Ordered, Label("still-faults", "api-still-faults"), func() {
 	if !*full {
 		return
 	}
 	place := openSupervised(compacting)
 	there := &population{}
-
-	It("in each step comes to its end, there and back", SpecTimeout(patience), func(ctx context.Context) {
-		load := settle(ctx, *place, there)
-		for _, step := range chosen() {
-			for _, to := range []string{install.Aggregated, install.CRD} {
-				before := load.held(ctx)
-				options := switching.Options{To: to, Strategy: switching.API}
-				load.killDuet(ctx, step, options)
-				load.goesOn(ctx, options)
-				load.expectMoved(ctx, before, 1)
-			}
-		}
-	})
 
 	It("in each step can be taken back", SpecTimeout(patience), func(ctx context.Context) {
 		load := settle(ctx, *place, there)
@@ -60,6 +83,14 @@ var _ = Describe("A switch of strategy api, with kill -9 of duet", Ordered, Labe
 		}
 	})
 })
+
+// awaitServing waits until the API is there again, after a process that it needs was killed.
+func (l *load) awaitServing(ctx context.Context) {
+	GinkgoHelper()
+	Eventually(func(ctx context.Context) error {
+		return install.Serves(ctx, l.config(), l.site.Form.Versions(l.site.Profile)...)
+	}).WithContext(ctx).WithTimeout(settling).Should(Succeed())
+}
 
 // goesOn runs until a run comes to its end.
 func (l *load) goesOn(ctx context.Context, options switching.Options) *switching.Result {
