@@ -50,21 +50,26 @@ func endpoints(ctx context.Context, side *matrix.Side) (map[string]measure.Endpo
 		if err != nil {
 			return nil, fmt.Errorf("could not make a client for %s: %w", server.Spec.Name, err)
 		}
-		out[side.Name+"/"+server.Spec.Name] = measure.Endpoint{URL: config.Host, Client: client, Collects: true}
+		endpoint := measure.Endpoint{URL: config.Host, Client: client}
+		endpoint.Collect = endpoint.CollectMemory
+		out[side.Name+"/"+server.Spec.Name] = endpoint
+		access := controlplane.EtcdAccess{
+			URL: storage, CAFile: server.Spec.Flag("etcd-cafile"),
+			CertFile: server.Spec.Flag("etcd-certfile"), KeyFile: server.Spec.Flag("etcd-keyfile"),
+		}
 		for _, etcd := range processes {
 			if etcd.Spec.Flag("listen-client-urls") != storage {
 				continue
 			}
 			settings, err := transport.TLSInfo{
-				CertFile: server.Spec.Flag("etcd-certfile"), KeyFile: server.Spec.Flag("etcd-keyfile"),
-				TrustedCAFile: server.Spec.Flag("etcd-cafile"),
+				CertFile: access.CertFile, KeyFile: access.KeyFile, TrustedCAFile: access.CAFile,
 			}.ClientConfig()
 			if err != nil {
 				return nil, fmt.Errorf("could not read the certificates of %s: %w", etcd.Spec.Name, err)
 			}
 			// Each look makes its own client, and no connection may be left over from each.
 			client := &http.Client{Transport: &http.Transport{TLSClientConfig: settings, DisableKeepAlives: true}}
-			out[side.Name+"/"+etcd.Spec.Name] = measure.Endpoint{URL: storage, Client: client}
+			out[side.Name+"/"+etcd.Spec.Name] = measure.Endpoint{URL: storage, Client: client, Collect: access.Compact}
 		}
 	}
 	return out, nil

@@ -60,12 +60,13 @@ type Endpoint struct {
 	// URL of the server, without a path, and a client that may read the metrics.
 	URL    string
 	Client *http.Client
-	// Collects is whether the server collects its garbage when its heap profile is asked for.
-	Collects bool
+	// Collect makes the process put its garbage away, so that what it uses is what it needs: a server its memory, an etcd its
+	// history. It is nil for one that cannot be asked to.
+	Collect func(ctx context.Context) error
 }
 
 // Inspector reads the state of the processes of a control plane, by component. Where collect is set, each process
-// collects its garbage first, if it can be asked to: then HeapBytes is exact. Reading the metrics of an API server
+// collects its garbage first, if it can be asked to: then HeapBytes and StorageBytes are exact. Reading the metrics of an API server
 // costs it some tens of milliseconds, so that this is never done around a measured cell.
 type Inspector func(ctx context.Context, plane string, collect bool) (map[string]State, error)
 
@@ -98,16 +99,21 @@ func Inspect(ctx context.Context, endpoints map[string]Endpoint, collect bool) (
 
 func (e Endpoint) inspect(ctx context.Context, collect bool) (State, error) {
 	var state State
-	if collect && e.Collects {
-		if err := e.get(ctx, "/debug/pprof/heap?gc=1", func(body io.Reader) error {
-			_, err := io.Copy(io.Discard, body)
-			return err
-		}); err != nil {
+	if collect && e.Collect != nil {
+		if err := e.Collect(ctx); err != nil {
 			return state, err
 		}
 	}
 	return state, e.get(ctx, "/metrics", func(body io.Reader) (err error) {
 		state, err = ReadState(body)
+		return err
+	})
+}
+
+// CollectMemory is the Collect of a program in Go, which collects its garbage if its heap profile is asked for so.
+func (e Endpoint) CollectMemory(ctx context.Context) error {
+	return e.get(ctx, "/debug/pprof/heap?gc=1", func(body io.Reader) error {
+		_, err := io.Copy(io.Discard, body)
 		return err
 	})
 }

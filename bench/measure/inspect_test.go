@@ -100,7 +100,9 @@ func TestInspect(t *testing.T) {
 		}
 	}))
 	t.Cleanup(server.Close)
-	endpoints := map[string]Endpoint{"a/server": {URL: server.URL, Client: server.Client(), Collects: true}}
+	endpoint := Endpoint{URL: server.URL, Client: server.Client()}
+	endpoint.Collect = endpoint.CollectMemory
+	endpoints := map[string]Endpoint{"a/server": endpoint}
 	for _, collect := range []bool{true, false} {
 		got, err := Inspect(t.Context(), endpoints, collect)
 		if err != nil {

@@ -10,11 +10,14 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	gopsutil "github.com/shirou/gopsutil/v4/net"
+	clientv3 "go.etcd.io/etcd/client/v3"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -219,6 +222,29 @@ var _ = Describe("A control plane", Ordered, func() {
 		user, err := tls.X509KeyPair(certPEM, keyPEM)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(connect(user)).NotTo(Succeed())
+	})
+
+	It("compacts etcd, whose database gives back what was deleted", func(ctx context.Context) {
+		client, err := plane.Etcd().Client()
+		Expect(err).NotTo(HaveOccurred())
+		defer client.Close()
+		inUse := func() int64 {
+			GinkgoHelper()
+			Expect(plane.Etcd().Compact(ctx)).To(Succeed())
+			status, err := client.Status(ctx, plane.Etcd().URL)
+			Expect(err).NotTo(HaveOccurred())
+			return status.DbSizeInUse
+		}
+		const prefix, size, count = "/compacted/", 4 << 10, 1000
+		before := inUse()
+		for i := range count {
+			_, err := client.Put(ctx, prefix+strconv.Itoa(i), strings.Repeat("x", size))
+			Expect(err).NotTo(HaveOccurred())
+		}
+		Expect(inUse()).To(BeNumerically(">", before+count*size))
+		_, err = client.Delete(ctx, prefix, clientv3.WithPrefix())
+		Expect(err).NotTo(HaveOccurred())
+		Expect(inUse()).To(BeNumerically("~", before, count*size/10))
 	})
 
 	It("listens on the loopback address only", func(ctx context.Context) {

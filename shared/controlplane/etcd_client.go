@@ -1,9 +1,12 @@
 package controlplane
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"go.etcd.io/etcd/client/pkg/v3/transport"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
@@ -25,4 +28,22 @@ func (a EtcdAccess) Client() (*clientv3.Client, error) {
 		return nil, fmt.Errorf("could not make a client of etcd: %w", err)
 	}
 	return client, nil
+}
+
+// Compact makes etcd forget all but the newest revision, and returns when its database has given back what that frees.
+// kube-apiserver does so for what is older than five minutes, every five minutes.
+func (a EtcdAccess) Compact(ctx context.Context) error {
+	client, err := a.Client()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	now, err := client.Get(ctx, EtcdPrefix, clientv3.WithCountOnly()) // whatever is asked for, the answer has the revision
+	if err == nil {
+		_, err = client.Compact(ctx, now.Header.Revision, clientv3.WithCompactPhysical())
+	}
+	if err != nil && !errors.Is(err, rpctypes.ErrCompacted) {
+		return fmt.Errorf("could not compact etcd: %w", err)
+	}
+	return nil
 }
