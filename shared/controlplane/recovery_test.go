@@ -15,6 +15,8 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"go.etcd.io/etcd/server/v3/storage/wal"
+	"go.uber.org/zap"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -61,6 +63,17 @@ var _ = Describe("A control plane that went down", func() {
 		Expect(err).NotTo(HaveOccurred())
 		Expect(os.WriteFile(state, data[:len(data)/2], 0o600)).To(Succeed())
 		expectKept(ctx, start(ctx, dir))
+	})
+
+	It("starts after etcd was stopped before it had come into being", func(ctx context.Context) {
+		dir := GinkgoT().TempDir()
+		Expect(start(ctx, dir).Stop(ctx)).To(Succeed())
+		data := filepath.Join(dir, "etcd")
+		Expect(os.RemoveAll(data)).To(Succeed())
+		log, err := wal.Create(zap.NewNop(), filepath.Join(data, "member", "wal"), nil)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(log.Close()).To(Succeed())
+		createKept(ctx, start(ctx, dir))
 	})
 
 	It("leaves no process when its supervisor is killed, and comes back at the same ports", func(ctx context.Context) {
