@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"os/exec"
@@ -201,9 +200,13 @@ func (l *load) learn(result *switching.Result) {
 const early = 300 * time.Millisecond
 
 // moment in a step, by chance: anywhere in it, as far as earlier runs have shown how long it is. Its end is left out, for it may
-// be shorter the next time.
+// be shorter the next time; half of the last one, which no line comes after that would tell.
 func (l *load) moment(to string, step switching.Step) time.Duration {
-	if length := l.lengths[to+" "+string(step)] * 3 / 4; length > 0 {
+	length := l.lengths[to+" "+string(step)] * 3 / 4
+	if step == switching.Confirm {
+		length = length * 2 / 3
+	}
+	if length > 0 {
 		return rand.N(length)
 	}
 	return rand.N(early)
@@ -286,19 +289,21 @@ func (l *load) killedRun(ctx context.Context, step switching.Step, after time.Du
 	progress, err := run.StderrPipe()
 	Expect(err).NotTo(HaveOccurred())
 	Expect(run.Start()).To(Succeed())
-	lines := bufio.NewScanner(progress)
-	for lines.Scan() {
+	kill := sync.OnceFunc(func() {
+		l.mark("kill -9 of %s", duet)
+		_ = run.Process.Kill() // That it was not too late is seen by how it ended.
+	})
+	in := false
+	for lines := bufio.NewScanner(progress); lines.Scan(); {
 		l.mark("%s", lines.Text())
-		if lines.Text() == string(step) {
-			time.AfterFunc(after, func() {
-				l.mark("kill -9 of %s", duet)
-				_ = run.Process.Kill() // That it was not too late is seen by how it ended.
-			})
-			break
+		switch {
+		case lines.Text() == string(step):
+			in = true
+			time.AfterFunc(after, kill)
+		case in && slices.Contains(switching.Steps(), switching.Step(lines.Text())):
+			kill()
 		}
 	}
-	_, err = io.Copy(GinkgoWriter, progress)
-	Expect(err).NotTo(HaveOccurred())
 	return run.Wait()
 }
 
