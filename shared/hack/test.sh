@@ -36,10 +36,10 @@ if [ "$mode" = mysql ]; then
 	exec go test -timeout 30m "$servers"
 fi
 if [ "$mode" = switch ]; then
-	# With -v for the verdicts, which are in the report of each spec.
+	# With -v for the verdicts, which are in the report of each spec; Ginkgo's own time limit would be an hour.
 	disturbed='faults || dedicated-faults || still-faults || interrupted || taken-back'
 	load() {
-		go test -v -count 1 -timeout 720m ./e2e/switching -args -ginkgo.no-color -full -watches=50 \
+		go test -v -count 1 -timeout 720m ./e2e/switching -args -ginkgo.no-color -ginkgo.timeout=720m -full -watches=50 \
 			-ginkgo.label-filter="${1}${labels:+ && ($labels)}" "${@:2}"
 	}
 	labels=${2:-} failed=0
