@@ -59,5 +59,5 @@ func planEtcd(ctx context.Context, env *install.Environment) (process.Spec, cont
 	spec = process.Spec{Name: etcdName, Path: sibling.Spec.Path, Dir: dir, Env: sibling.Spec.Env, Args: config.Args()}
 	access = controlplane.EtcdAccess{URL: config.URL(), CAFile: caFile, CertFile: clientCert, KeyFile: clientKey,
 		Prefix: controlplane.EtcdPrefix}
-	return spec, access, controlplane.RemoveStillborn(ctx, env.Runner(), spec)
+	return spec, access, nil
 }

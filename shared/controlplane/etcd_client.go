@@ -15,6 +15,9 @@ import (
 // etcdDialTimeout is how long an etcd on this machine may take to take a connection.
 const etcdDialTimeout = 10 * time.Second
 
+// compactTimeout is how long it may take to compact, which grows with what was written.
+const compactTimeout = 5 * time.Minute
+
 // Client of the etcd, for who has to look past the servers that store there. It is the caller's to close.
 func (a EtcdAccess) Client() (*clientv3.Client, error) {
 	settings, err := transport.TLSInfo{CertFile: a.CertFile, KeyFile: a.KeyFile, TrustedCAFile: a.CAFile}.ClientConfig()
@@ -33,6 +36,8 @@ func (a EtcdAccess) Client() (*clientv3.Client, error) {
 // Compact makes etcd forget all but the newest revision, and returns when its database has given back what that frees.
 // kube-apiserver does so for what is older than five minutes, every five minutes.
 func (a EtcdAccess) Compact(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, compactTimeout) // The client would wait for ever.
+	defer cancel()
 	client, err := a.Client()
 	if err != nil {
 		return err

@@ -187,12 +187,7 @@ func (s *starter) tryComponent(ctx context.Context, name, path string) error {
 	if err != nil || before.State != process.Running || !before.Spec.Equal(wanted) {
 		fmt.Fprintf(s.Out, "starting %s on 127.0.0.1:%d\n", name, s.state.Ports[name])
 	}
-	if name == Etcd {
-		if err := RemoveStillborn(ctx, s.runner, wanted); err != nil {
-			return err
-		}
-	}
-	if err := s.runner.Run(ctx, wanted); err != nil {
+	if err := Run(ctx, s.runner, wanted); err != nil {
 		return err
 	}
 	if err := s.awaitReady(ctx, name); err != nil {

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/duet-api/duet/shared/controlplane"
 	"github.com/duet-api/duet/shared/process"
 )
 
@@ -30,7 +31,7 @@ func (i *Installer) Prepare(ctx context.Context, plan *Plan) error {
 	}
 	for _, spec := range plan.Processes {
 		i.Progress("starting %s", spec.Name)
-		if err := i.Env.Runner().Run(ctx, spec); err != nil {
+		if err := controlplane.Run(ctx, i.Env.Runner(), spec); err != nil {
 			return err
 		}
 	}

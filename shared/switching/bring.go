@@ -53,14 +53,14 @@ func (m *move) beside(ctx context.Context) error {
 		}
 		return refuse("%s cannot be brought to answer beside %s: %v", m.to.form.Name(), m.from.form.Name(), err)
 	}
-	if err := m.installer.Apply(ctx, m.to.companions()); err != nil {
+	if err := m.reach(ctx, m.to); err != nil {
+		if unreached := new(unreachedError); errors.As(err, &unreached) && ctx.Err() == nil {
+			return refuse("%s answers, but kube-apiserver does not reach it: %v", m.to.form.Name(), err)
+		}
 		return err
 	}
-	if err := m.reach(ctx, m.to); err != nil {
-		if ctx.Err() != nil {
-			return err
-		}
-		return refuse("%s answers, but kube-apiserver does not reach it: %v", m.to.form.Name(), err)
+	if err := m.installer.Apply(ctx, m.to.companions()); err != nil {
+		return err
 	}
 	for _, definition := range m.to.definitions() {
 		if err := m.bringDefinition(ctx, definition); err != nil {

@@ -119,9 +119,9 @@ func (m *move) apart(from, to int64) string {
 	if from-to <= farthest {
 		return ""
 	}
-	return fmt.Sprintf("resourceVersions would go back: the storage of %s is at %d and that of %s at %d, which is too far apart to "+
-		"make up for: `etcdutl snapshot restore --bump-revision` does so while it is not in use", m.from.form.Name(), from,
-		m.to.form.Name(), to)
+	return fmt.Sprintf("resourceVersions would go back: the storage of %s is at revision %d and that of %s at %d, which is too far "+
+		"apart to make up for. Restore a snapshot of the latter with `etcdutl snapshot restore --bump-revision %d --mark-compacted`, "+
+		"or choose strategy %s", m.from.form.Name(), from, m.to.form.Name(), to, from-to, Shared)
 }
 
 // raiseEarly makes up for most of the revisions while writes are still let in.

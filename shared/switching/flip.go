@@ -3,6 +3,7 @@ package switching
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -96,15 +97,17 @@ func (m *move) asBefore(ctx context.Context) error {
 		}
 		reasons = append(reasons, unfenced...)
 	}
-	err = m.ready(ctx)
-	if err == nil {
-		err = m.reach(ctx, m.to)
-	}
-	if err != nil {
+	if err := m.ready(ctx); err != nil {
 		if ctx.Err() != nil {
 			return err
 		}
 		reasons = append(reasons, fmt.Sprintf("%s does not answer beside %s any more: %v", m.to.form.Name(), m.from.form.Name(), err))
+	} else if err := m.reach(ctx, m.to); err != nil {
+		unreached := new(unreachedError)
+		if ctx.Err() != nil || !errors.As(err, &unreached) {
+			return err
+		}
+		reasons = append(reasons, fmt.Sprintf("%s answers, but kube-apiserver does not reach it any more: %v", m.to.form.Name(), err))
 	}
 	if len(reasons) > 0 {
 		return &RefusedError{Reasons: reasons}

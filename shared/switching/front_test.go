@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
@@ -44,16 +45,24 @@ func TestRegistered(t *testing.T) {
 	}
 }
 
-// One kube-apiserver that has missed the end of an APIService is enough for doing it once more, and is named.
+// One kube-apiserver that has missed the end of an APIService, or is too busy to tell, is enough for doing it once more, and is
+// named.
 func TestHeld(t *testing.T) {
 	forgotten := serverOf(t, map[string]string{"/": `{"paths": ["/apis"]}`})
 	missed := serverOf(t, map[string]string{"/": `{"paths": ["/apis", "/apis/mysql.example.com/v1"]}`})
-	if err := (front{forgotten, forgotten}).held(t.Context(), "v1"); err != nil {
+	if err := (front{forgotten, forgotten}).held(t.Context(), time.Minute, "v1"); err != nil {
 		t.Errorf("all have forgotten, and held() = %v", err)
 	}
-	err := front{forgotten, missed}.held(t.Context(), "v1")
-	if !errors.Is(err, errNotHeld) || !strings.Contains(err.Error(), missed.host) {
-		t.Errorf("held() = %v, want one that names %s", err, missed.host)
+	answered, silent := make(chan struct{}), &asker{client: http.DefaultClient}
+	busy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-answered }))
+	defer busy.Close()
+	defer close(answered)
+	silent.host = busy.URL
+	for _, late := range []*asker{missed, silent} {
+		err := front{forgotten, late}.held(t.Context(), 50*time.Millisecond, "v1")
+		if !errors.Is(err, errNotHeld) || !strings.Contains(err.Error(), late.host) {
+			t.Errorf("held() = %v, want one that names %s", err, late.host)
+		}
 	}
 }
 

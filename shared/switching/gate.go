@@ -23,14 +23,14 @@ import (
 // Unregistering ends with the OpenAPI v3 documents, for which the worker needs a lock that every reader of such a document
 // shares while the answer is written. The gate is a reader who takes its time: it asks for a large document and allows for
 // a kilobyte of it. While it is there, other readers of OpenAPI v3 wait, which is why it is there for a moment only, and
-// never for longer than gateLimit. If this program is killed, its connection ends, and so does the gate.
+// never for longer than it is given. If this program is killed, its connection ends, and so does the gate.
 type gate struct {
 	transport *http.Transport
 	body      io.Closer
 }
 
-// gateLimit is long enough for two writes of an APIService on a machine that is busy.
-const gateLimit = 5 * time.Second
+// gateWrites is long enough for two writes of an APIService on a machine that is busy.
+const gateWrites = 3 * time.Second
 
 // largeDocument is some hundred kilobytes, on every cluster.
 const largeDocument = "/openapi/v3/apis/apps/v1"
@@ -71,15 +71,15 @@ func (g *gate) open() {
 	g.transport.CloseIdleConnections()
 }
 
-// gates are those of every kube-apiserver. They open at the same time at the latest, after gateLimit.
+// gates are those of every kube-apiserver. They open at the same time at the latest.
 type gates struct {
 	cancel context.CancelFunc
 	all    []*gate
 }
 
-// closeGates closes the gate of each.
-func (s *Switcher) closeGates(ctx context.Context) (*gates, error) {
-	ctx, cancel := context.WithTimeout(ctx, gateLimit)
+// closeGates closes the gate of each, for no longer than the limit.
+func (s *Switcher) closeGates(ctx context.Context, limit time.Duration) (*gates, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	g := &gates{cancel: cancel}
 	err := s.installer.Env.AtEachAPIServer(func(config *rest.Config) error {
 		gate, err := closeGate(ctx, config)

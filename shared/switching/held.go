@@ -22,8 +22,10 @@ var errNotHeld = errors.New("kube-apiserver has not forgotten the APIService bef
 const (
 	// renewals are how often it is tried. A worker that is busy is not when the gates have been open for a moment.
 	renewals = 10
-	// holdTimeout is how long a worker may take to forget. It does so at once, unless it is busy.
+	// holdTimeout is how long a worker may take to forget. It does so at once, unless it is busy: then each try gives it as
+	// much more, up to longestHold.
 	holdTimeout = time.Second
+	longestHold = 5 * time.Second
 )
 
 // behindGates renews the APIService of a version while every worker is held, and lets them see only what a change has then
@@ -31,7 +33,8 @@ const (
 func (m *move) behindGates(ctx context.Context, front front, version string, current *unstructured.Unstructured,
 	change func(*unstructured.Unstructured) error) error {
 	for attempt := 1; ; attempt++ {
-		renewed, err := m.tryBehindGates(ctx, front, version, current, change)
+		hold := min(time.Duration(attempt)*holdTimeout, longestHold)
+		renewed, err := m.tryBehindGates(ctx, front, hold, version, current, change)
 		if !errors.Is(err, errNotHeld) || attempt == renewals || ctx.Err() != nil {
 			return err
 		}
@@ -45,9 +48,9 @@ func (m *move) behindGates(ctx context.Context, front front, version string, cur
 	}
 }
 
-func (m *move) tryBehindGates(ctx context.Context, front front, version string, current *unstructured.Unstructured,
-	change func(*unstructured.Unstructured) error) (*unstructured.Unstructured, error) {
-	gates, err := m.closeGates(ctx)
+func (m *move) tryBehindGates(ctx context.Context, front front, hold time.Duration, version string,
+	current *unstructured.Unstructured, change func(*unstructured.Unstructured) error) (*unstructured.Unstructured, error) {
+	gates, err := m.closeGates(ctx, gateWrites+2*hold)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		return nil, fmt.Errorf("%w: its gate could not be closed in time", errNotHeld)
 	}
@@ -62,7 +65,7 @@ func (m *move) tryBehindGates(ctx context.Context, front front, version string, 
 	if err := front.seen(ctx, registrationsPath, renewed); err != nil {
 		return renewed, err
 	}
-	if err := front.held(ctx, version); err != nil || change == nil {
+	if err := front.held(ctx, hold, version); err != nil || change == nil {
 		return renewed, err
 	}
 	if err := change(renewed); err != nil {
@@ -72,19 +75,23 @@ func (m *move) tryBehindGates(ctx context.Context, front front, version string, 
 	if err := front.seen(ctx, registrationsPath, renewed); err != nil {
 		return renewed, err
 	}
-	return renewed, front.held(ctx, version)
+	return renewed, front.held(ctx, hold, version)
 }
 
-// held is nil when every worker has forgotten a version, and waits at its gate.
-func (f front) held(ctx context.Context, version string) error {
+// held is nil when every worker has forgotten a version, and waits at its gate, and errNotHeld if that takes longer than it may.
+func (f front) held(ctx context.Context, limit time.Duration, version string) error {
 	return f.each(func(a *asker) error {
-		return untilWithin(ctx, holdTimeout, "the end of the APIService before", answerInterval, func(ctx context.Context) error {
+		err := untilWithin(ctx, limit, "the end of the APIService before", answerInterval, func(ctx context.Context) error {
 			registered, err := a.registered(ctx, version)
 			if err == nil && registered {
 				err = errNotHeld
 			}
 			return err
 		})
+		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+			return fmt.Errorf("%w: it has not told within %s", errNotHeld, limit)
+		}
+		return err
 	})
 }
 

@@ -28,7 +28,13 @@ const (
 // reachable is how long a server is given to be reached: it answers already, asked directly.
 const reachable = 30 * time.Second
 
-// reach makes sure that every kube-apiserver reaches what answers for a side, if that is a server of its own.
+// unreachedError says that kube-apiserver has tried, and why it did not get there.
+type unreachedError struct{ cause string }
+
+func (e *unreachedError) Error() string { return "kube-apiserver could not call it: " + e.cause }
+
+// reach makes sure that every kube-apiserver reaches what answers for a side, if that is a server of its own. That one does not is
+// an *unreachedError; with any other error nobody knows.
 func (m *move) reach(ctx context.Context, of side) error {
 	target, err := called(of)
 	if err != nil || target == nil {
@@ -112,7 +118,7 @@ func answeredCall(err error) error {
 	}
 	cause, called := strings.CutPrefix(why, "failed to call webhook: ")
 	if called && strings.HasPrefix(cause, `Post "`) {
-		return fmt.Errorf("kube-apiserver could not call it: %s", cause)
+		return &unreachedError{cause}
 	}
 	if !called && !strings.HasPrefix(why, "received invalid webhook response") {
 		return err

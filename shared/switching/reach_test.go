@@ -16,22 +16,24 @@ func TestAnsweredCall(t *testing.T) {
 	for name, test := range map[string]struct {
 		said     error
 		answered bool
+		tried    bool // kube-apiserver has called it, and got no answer
 	}{
-		"taken, since it does not know of the webhook yet": {nil, false},
+		"taken, since it does not know of the webhook yet": {nil, false, false},
 		"no connection": {failed(`failed to call webhook: Post "https://duet-apiserver.duet-system.svc:7443/readyz?timeout=5s": ` +
-			"dial tcp 127.0.0.1:7443: connect: connection refused"), false},
+			"dial tcp 127.0.0.1:7443: connect: connection refused"), false, true},
 		"not trusted": {failed(`failed to call webhook: Post "https://duet-apiserver.duet-system.svc:7443/readyz?timeout=5s": ` +
-			"tls: failed to verify certificate: x509: certificate signed by unknown authority"), false},
-		"no certificate authority that can be read": {failed("could not get REST client: unable to load root certificates"), false},
-		"refused for another reason":                {errors.New("forbidden"), false},
-		"an answer that is no object":               {failed("failed to call webhook: couldn't get version/kind; json parse error"), true},
-		"an answer that is a refusal":               {failed(`failed to call webhook: forbidden: User "system:anonymous" cannot post`), true},
+			"tls: failed to verify certificate: x509: certificate signed by unknown authority"), false, true},
+		"no certificate authority that can be read": {failed("could not get REST client: unable to load root certificates"), false, false},
+		"refused for another reason":                {errors.New("forbidden"), false, false},
+		"an answer that is no object":               {failed("failed to call webhook: couldn't get version/kind; json parse error"), true, false},
+		"an answer that is a refusal":               {failed(`failed to call webhook: forbidden: User "system:anonymous" cannot post`), true, false},
 		"an answer that is another object": {failed("received invalid webhook response: expected webhook response of " +
-			"admission.k8s.io/v1, Kind=AdmissionReview"), true},
+			"admission.k8s.io/v1, Kind=AdmissionReview"), true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if err := answeredCall(test.said); (err == nil) != test.answered {
-				t.Errorf("answered %t wanted, and %v got", test.answered, err)
+			err := answeredCall(test.said)
+			if unreached := new(unreachedError); (err == nil) != test.answered || errors.As(err, &unreached) != test.tried {
+				t.Errorf("answered %t wanted, or tried %t, and %v got", test.answered, test.tried, err)
 			}
 		})
 	}
