@@ -10,7 +10,6 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
-	"go.etcd.io/etcd/server/v3/storage/schema"
 	"go.etcd.io/etcd/server/v3/storage/wal"
 	"go.etcd.io/etcd/server/v3/storage/wal/walpb"
 	"go.uber.org/zap"
@@ -32,7 +31,7 @@ func Run(ctx context.Context, runner process.Runner, spec process.Spec) error {
 
 func removeStillborn(ctx context.Context, runner process.Runner, spec process.Spec) error {
 	before, err := process.Find(ctx, runner, spec.Name)
-	if unknown := new(process.UnknownError); err != nil && !errors.As(err, &unknown) {
+	if unknown := (*process.UnknownError)(nil); err != nil && !errors.As(err, &unknown) {
 		return err
 	}
 	dir := spec.Flag("data-dir")
@@ -62,19 +61,19 @@ func stillborn(dir string) bool {
 	return err == nil && state.Commit == 0 && storesNothing(filepath.Join(dir, "member", "snap", "db"))
 }
 
+// keyBucket is where etcd stores keys: schema.Key of its server, which would bring a good part of that server along.
+const keyBucket = "key"
+
 // storesNothing is whether the database of an etcd is not there, or has no key.
 func storesNothing(path string) bool {
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return true
-	}
 	db, err := bolt.Open(path, 0o600, &bolt.Options{ReadOnly: true, Timeout: time.Second})
 	if err != nil {
-		return false
+		return errors.Is(err, fs.ErrNotExist)
 	}
 	defer db.Close()
 	empty := false
 	err = db.View(func(tx *bolt.Tx) error {
-		keys := tx.Bucket(schema.Key.Name())
+		keys := tx.Bucket([]byte(keyBucket))
 		if empty = keys == nil; !empty {
 			key, _ := keys.Cursor().First()
 			empty = key == nil

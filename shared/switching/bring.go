@@ -54,7 +54,7 @@ func (m *move) beside(ctx context.Context) error {
 		return refuse("%s cannot be brought to answer beside %s: %v", m.to.form.Name(), m.from.form.Name(), err)
 	}
 	if err := m.reach(ctx, m.to); err != nil {
-		if unreached := new(unreachedError); errors.As(err, &unreached) && ctx.Err() == nil {
+		if unreached(ctx, err) {
 			return refuse("%s answers, but kube-apiserver does not reach it: %v", m.to.form.Name(), err)
 		}
 		return err

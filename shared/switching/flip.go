@@ -3,7 +3,6 @@ package switching
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -103,8 +102,7 @@ func (m *move) asBefore(ctx context.Context) error {
 		}
 		reasons = append(reasons, fmt.Sprintf("%s does not answer beside %s any more: %v", m.to.form.Name(), m.from.form.Name(), err))
 	} else if err := m.reach(ctx, m.to); err != nil {
-		unreached := new(unreachedError)
-		if ctx.Err() != nil || !errors.As(err, &unreached) {
+		if !unreached(ctx, err) {
 			return err
 		}
 		reasons = append(reasons, fmt.Sprintf("%s answers, but kube-apiserver does not reach it any more: %v", m.to.form.Name(), err))

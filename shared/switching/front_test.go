@@ -53,12 +53,11 @@ func TestHeld(t *testing.T) {
 	if err := (front{forgotten, forgotten}).held(t.Context(), time.Minute, "v1"); err != nil {
 		t.Errorf("all have forgotten, and held() = %v", err)
 	}
-	answered, silent := make(chan struct{}), &asker{client: http.DefaultClient}
+	answered := make(chan struct{})
 	busy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-answered }))
 	defer busy.Close()
 	defer close(answered)
-	silent.host = busy.URL
-	for _, late := range []*asker{missed, silent} {
+	for _, late := range []*asker{missed, {client: busy.Client(), host: busy.URL}} {
 		err := front{forgotten, late}.held(t.Context(), 50*time.Millisecond, "v1")
 		if !errors.Is(err, errNotHeld) || !strings.Contains(err.Error(), late.host) {
 			t.Errorf("held() = %v, want one that names %s", err, late.host)

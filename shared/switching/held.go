@@ -51,7 +51,7 @@ func (m *move) behindGates(ctx context.Context, front front, version string, cur
 func (m *move) tryBehindGates(ctx context.Context, front front, hold time.Duration, version string,
 	current *unstructured.Unstructured, change func(*unstructured.Unstructured) error) (*unstructured.Unstructured, error) {
 	gates, err := m.closeGates(ctx, gateWrites+2*hold)
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+	if overdue(ctx, err) {
 		return nil, fmt.Errorf("%w: its gate could not be closed in time", errNotHeld)
 	}
 	if err != nil {
@@ -88,7 +88,7 @@ func (f front) held(ctx context.Context, limit time.Duration, version string) er
 			}
 			return err
 		})
-		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		if overdue(ctx, err) {
 			return fmt.Errorf("%w: it has not told within %s", errNotHeld, limit)
 		}
 		return err

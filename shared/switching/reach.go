@@ -2,6 +2,7 @@ package switching
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -32,6 +33,12 @@ const reachable = 30 * time.Second
 type unreachedError struct{ cause string }
 
 func (e *unreachedError) Error() string { return "kube-apiserver could not call it: " + e.cause }
+
+// unreached says whether reach has failed for that, and not because it was interrupted.
+func unreached(ctx context.Context, err error) bool {
+	cause := (*unreachedError)(nil)
+	return ctx.Err() == nil && errors.As(err, &cause)
+}
 
 // reach makes sure that every kube-apiserver reaches what answers for a side, if that is a server of its own. That one does not is
 // an *unreachedError; with any other error nobody knows.

@@ -32,7 +32,7 @@ func TestAnsweredCall(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := answeredCall(test.said)
-			if unreached := new(unreachedError); (err == nil) != test.answered || errors.As(err, &unreached) != test.tried {
+			if (err == nil) != test.answered || unreached(t.Context(), err) != test.tried {
 				t.Errorf("answered %t wanted, or tried %t, and %v got", test.answered, test.tried, err)
 			}
 		})

@@ -2,6 +2,7 @@ package switching
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -33,6 +34,11 @@ func untilWithin(ctx context.Context, limit time.Duration, what string, every ti
 		return fmt.Errorf("gave up waiting for %s: %w", what, last)
 	}
 	return err
+}
+
+// overdue says whether an error comes from a limit within the context, and not from its end.
+func overdue(ctx context.Context, err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil
 }
 
 // propagation is how long servers get to see a change of what they are configured with, where nothing shows that they
