@@ -161,7 +161,7 @@ func (m *move) tryAll(ctx context.Context) error {
 	}
 	keys := sortedKeys(originals)
 	refusals := make([]string, len(keys))
-	if err := inParallel(ctx, len(keys), func(ctx context.Context, i int) error {
+	if err := m.inParallel(ctx, len(keys), "objects are tried", func(ctx context.Context, i int) error {
 		object := originals[keys[i]]
 		_, err := copies.Namespace(object.GetNamespace()).Create(ctx, m.anew(object), metav1.CreateOptions{
 			DryRun: []string{metav1.DryRunAll}, FieldValidation: metav1.FieldValidationStrict,

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -16,16 +15,6 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/utils/ptr"
 )
-
-// inParallel does n things, some at a time.
-func inParallel(ctx context.Context, n int, do func(context.Context, int) error) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(writers)
-	for i := range n {
-		group.Go(func() error { return do(ctx, i) })
-	}
-	return group.Wait()
-}
 
 // remake exports every object, takes the children from their owners, and makes the objects anew where they are to be
 // served from. What an earlier run has done stays.
@@ -53,7 +42,7 @@ func (m *move) remake(ctx context.Context) error {
 		return err
 	}
 	surplus, missing := plan(originals, there, m.state.Raised)
-	if err := inParallel(ctx, len(surplus), func(ctx context.Context, i int) error {
+	if err := m.inParallel(ctx, len(surplus), "old copies are gone", func(ctx context.Context, i int) error {
 		return remove(ctx, copies, there[surplus[i]])
 	}); err != nil {
 		return err
@@ -61,7 +50,7 @@ func (m *move) remake(ctx context.Context) error {
 	if len(surplus) > 0 {
 		m.check("%d old copies in %s are gone", len(surplus), m.to.form.Name())
 	}
-	if err := inParallel(ctx, len(missing), func(ctx context.Context, i int) error {
+	if err := m.inParallel(ctx, len(missing), "objects are made anew", func(ctx context.Context, i int) error {
 		return m.remakeOne(ctx, copies, originals[missing[i]])
 	}); err != nil {
 		return err
@@ -281,7 +270,7 @@ func (m *move) restoreManagers(ctx context.Context) error {
 		return err
 	}
 	keys := sortedKeys(exported)
-	return inParallel(ctx, len(keys), func(ctx context.Context, i int) error {
+	return m.inParallel(ctx, len(keys), "objects have their fields' managers", func(ctx context.Context, i int) error {
 		original, follower := exported[keys[i]], there[keys[i]]
 		if follower == nil || len(original.GetManagedFields()) == 0 ||
 			equality.Semantic.DeepEqual(original.GetManagedFields(), follower.GetManagedFields()) {

@@ -8,11 +8,13 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/client-go/dynamic"
 
 	"github.com/duet-api/duet/shared/install"
@@ -157,33 +159,48 @@ func (m *move) fill(ctx context.Context, objects dynamic.ResourceInterface, temp
 			m.to.form.Name(), now, target)
 	}
 	m.progress("  making up for %d revisions", target-now)
-	return inParallel(ctx, fillers, func(ctx context.Context, i int) error {
-		filler := template.DeepCopy()
-		filler.SetName(fmt.Sprintf("%s-%d", template.GetName(), i))
-		if _, err := objects.Create(ctx, filler, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
-			return fmt.Errorf("could not write %s: %w", filler.GetName(), err)
-		}
-		for n, reached := 0, now; reached <= target; n++ {
-			patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
-				"annotations": map[string]any{fillerAnnotation: fmt.Sprintf("%d-%d", now, n)},
-			}})
-			if err != nil {
-				return err
-			}
-			written, err := objects.Patch(ctx, filler.GetName(), types.MergePatchType, patch, metav1.PatchOptions{})
-			if err != nil {
+	pace := m.pace(target-now, "revisions are made up for")
+	writes, ctx := errgroup.WithContext(ctx)
+	for i := range fillers {
+		writes.Go(func() error {
+			filler := template.DeepCopy()
+			filler.SetName(fmt.Sprintf("%s-%d", template.GetName(), i))
+			if err := fillWith(ctx, objects, filler, target, func(at int64) { pace.reached(at - now) }); err != nil {
 				return fmt.Errorf("could not write %s: %w", filler.GetName(), err)
 			}
-			if reached, err = strconv.ParseInt(written.GetResourceVersion(), 10, 64); err != nil {
-				return err
-			}
-		}
-		err := objects.Delete(ctx, filler.GetName(), metav1.DeleteOptions{})
-		if apierrors.IsNotFound(err) {
 			return nil
-		}
+		})
+	}
+	return writes.Wait()
+}
+
+// fillWith writes one object again and again until its revision is above a target, and deletes it. After each write it says
+// where the revision is.
+func fillWith(ctx context.Context, objects dynamic.ResourceInterface, filler *unstructured.Unstructured, target int64,
+	wrote func(at int64)) error {
+	if _, err := objects.Create(ctx, filler, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
 		return err
-	})
+	}
+	for at := int64(0); at <= target; wrote(at) {
+		patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
+			"annotations": map[string]any{fillerAnnotation: string(uuid.NewUUID())},
+		}})
+		if err != nil {
+			return err
+		}
+		written, err := objects.Patch(ctx, filler.GetName(), types.MergePatchType, patch, metav1.PatchOptions{})
+		if err != nil {
+			return err
+		}
+		if at, err = strconv.ParseInt(written.GetResourceVersion(), 10, 64); err != nil {
+			return err
+		}
+	}
+	err := objects.Delete(ctx, filler.GetName(), metav1.DeleteOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
 }
 
 // forgotten is nil once a server says of a revision that it is too old.

@@ -56,7 +56,7 @@ func (m *move) rewriteKeys(ctx context.Context, keys []string) error {
 	if err != nil {
 		return err
 	}
-	return inParallel(ctx, len(keys), func(ctx context.Context, i int) error {
+	return m.inParallel(ctx, len(keys), "objects are rewritten", func(ctx context.Context, i int) error {
 		namespace, name, ok := strings.Cut(keys[i], "/")
 		if !ok {
 			return fmt.Errorf("there is an object without a namespace below the key %s", keys[i])

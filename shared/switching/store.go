@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -225,12 +226,14 @@ const revisionKey = "/duet-switch/revision"
 
 // raise makes the revision at least as new as a target, and forgets what was before it: whoever asks for an older one is
 // told so, and reads everything anew. A watch from a revision that is still to come would be silent instead.
-func (s *store) raise(ctx context.Context, target int64) error {
+func (s *store) raise(ctx context.Context, target int64, begin func(total int64, done string) *pace) error {
 	now, err := s.revision(ctx)
 	if err != nil {
 		return err
 	}
 	if missing := target - now; missing > 0 {
+		pace := begin(missing, "revisions are made up for")
+		var made atomic.Int64
 		writes, ctx := errgroup.WithContext(ctx)
 		for i := range int64(writers) {
 			writes.Go(func() error {
@@ -238,6 +241,7 @@ func (s *store) raise(ctx context.Context, target int64) error {
 					if err := s.kv.put(ctx, revisionKey, ""); err != nil {
 						return err
 					}
+					pace.reached(made.Add(1))
 				}
 				return nil
 			})
