@@ -12,7 +12,7 @@ mode=${1:-all}
 # The package whose tests run real servers, which a bare machine does not have.
 servers=github.com/duet-api/duet/e2e/mysql
 
-# Packages whose tests start a control plane; the two cores of a small machine serve one at a time.
+# Packages whose tests start a control plane; the two cores of a small machine serve two at a time, which wait a lot.
 live=$(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}{{end}}' ./... |
 	grep 'duet/shared/controlplane' | awk '{print $1}' | grep -vxF "$servers")
 # The one of them that takes longest, and waits most of the time: it runs once for each form, at the same time.
@@ -31,9 +31,26 @@ esac
 
 echo "== control plane binaries (the first time takes minutes)"
 go run ./bench/cmd/duet build etcd kube-apiserver kube-controller-manager kube-scheduler kubectl kwok
+
+# Runs a package once for each form, at the same time: control planes take long to wait for, and little to serve.
+side_by_side() {
+	set -o monitor # each part is a process group of its own, so that an interruption can be passed on to all of it
+	local part parts=() failed=0
+	trap 'kill -INT -- "${parts[@]/#/-}" 2> /dev/null || true; wait; exit 130' INT TERM
+	for part in aggregated '!aggregated'; do
+		go test ${flags[@]+"${flags[@]}"} -timeout 40m "$1" -ginkgo.label-filter="$part" &
+		parts+=($!)
+	done
+	for part in "${parts[@]}"; do
+		wait "$part" || failed=1
+	done
+	return $failed
+}
+
 if [ "$mode" = mysql ]; then
 	echo "== tests on real servers"
-	exec go test -timeout 30m "$servers"
+	side_by_side "$servers"
+	exit
 fi
 if [ "$mode" = switch ]; then
 	# With -v for the verdicts, which are in the report of each spec; Ginkgo's own time limit would be an hour.
@@ -54,24 +71,8 @@ echo "== unit tests"
 go test ${flags[@]+"${flags[@]}"} $unit
 echo "== tests on a control plane"
 failed=0
-go test ${flags[@]+"${flags[@]}"} -p 1 -timeout 40m $(grep -vxF "$both" <<< "$live") || failed=1
+go test ${flags[@]+"${flags[@]}"} -p 2 -timeout 40m $(grep -vxF "$both" <<< "$live") || failed=1
 
 echo "== both forms, side by side"
-set -o monitor # each part is a process group of its own, so that an interruption can be passed on to all of it
-parts=()
-interrupted() {
-	for part in "${parts[@]}"; do
-		kill -INT -- "-$part" 2> /dev/null || true
-	done
-	wait
-	exit 130
-}
-trap interrupted INT TERM
-for part in aggregated '!aggregated'; do
-	go test ${flags[@]+"${flags[@]}"} -timeout 40m "$both" -ginkgo.label-filter="$part" &
-	parts+=($!)
-done
-for part in "${parts[@]}"; do
-	wait "$part" || failed=1
-done
+side_by_side "$both" || failed=1
 exit $failed

@@ -136,6 +136,7 @@ func (i *Installer) eachOwned(ctx context.Context, options metav1.ListOptions,
 		return 0, err
 	}
 	var changed atomic.Int64
+	pace := NewPace(i.Progress, 0, "children have their owners changed")
 	for _, resource := range resources {
 		of := i.metadata.Resource(resource)
 		changes, ctx := errgroup.WithContext(ctx)
@@ -149,10 +150,8 @@ func (i *Installer) eachOwned(ctx context.Context, options metav1.ListOptions,
 				return err
 			}
 			changes.Go(func() error {
-				changed.Add(1)
-				return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
-					return mergeMetadata(ctx, of.Namespace(child.Namespace), child.Name, change)
-				})
+				pace.Reached(changed.Add(1))
+				return mergeMetadata(ctx, of.Namespace(child.Namespace), child, change)
 			})
 			return nil
 		})
@@ -163,24 +162,30 @@ func (i *Installer) eachOwned(ctx context.Context, options metav1.ListOptions,
 	return int(changed.Load()), nil
 }
 
-// mergeMetadata changes an object as it is now, or not at all.
-func mergeMetadata(ctx context.Context, objects metadata.ResourceInterface, name string,
+// mergeMetadata changes an object as it is now, or not at all. It is as it was seen, as a rule, and is read anew if not.
+func mergeMetadata(ctx context.Context, objects metadata.ResourceInterface, seen *metav1.PartialObjectMetadata,
 	change func(*metav1.PartialObjectMetadata) (map[string]any, error)) error {
-	current, err := objects.Get(ctx, name, metav1.GetOptions{})
-	if err != nil {
-		return client.IgnoreNotFound(err)
-	}
-	merge, err := change(current)
-	if err != nil || merge == nil {
+	current := seen
+	return client.IgnoreNotFound(retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		var err error
+		if current == nil {
+			if current, err = objects.Get(ctx, seen.Name, metav1.GetOptions{}); err != nil {
+				return err
+			}
+		}
+		merge, err := change(current)
+		if err != nil || merge == nil {
+			return err
+		}
+		merge["resourceVersion"] = current.ResourceVersion
+		patch, err := json.Marshal(map[string]any{"metadata": merge})
+		if err != nil {
+			return err
+		}
+		current = nil
+		_, err = objects.Patch(ctx, seen.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: fieldManager})
 		return err
-	}
-	merge["resourceVersion"] = current.ResourceVersion
-	patch, err := json.Marshal(map[string]any{"metadata": merge})
-	if err != nil {
-		return err
-	}
-	_, err = objects.Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: fieldManager})
-	return client.IgnoreNotFound(err)
+	}))
 }
 
 // SeesChildren is nil when every object in the cluster can be found that may have an owner.

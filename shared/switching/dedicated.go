@@ -49,7 +49,7 @@ func (m *move) copyObjects(ctx context.Context) error {
 		return err
 	}
 	raised := objects.revision + headroom
-	if err := target.raise(ctx, raised, m.pace); err != nil {
+	if err := target.raise(ctx, raised, m.installer.Progress); err != nil {
 		return err
 	}
 	m.progress("  copying %d objects", len(objects.values))
@@ -149,7 +149,7 @@ func (m *move) raiseEarly(ctx context.Context) error {
 	if reason := m.apart(from, now); reason != "" {
 		return refuse("%s", reason)
 	}
-	return target.raise(ctx, from+2*headroom, m.pace)
+	return target.raise(ctx, from+2*headroom, m.installer.Progress)
 }
 
 // newer makes sure, right before the flip, that the old storage has not come to where the new one began.
@@ -203,7 +203,7 @@ func (m *move) outpaced(ctx context.Context) error {
 		return err
 	}
 	m.progress("  %s has come past %s: making up for it", m.from.form.Name(), m.to.form.Name())
-	return target.raise(ctx, before+headroom, m.pace)
+	return target.raise(ctx, before+headroom, m.installer.Progress)
 }
 
 // caughtUp copies once more if a write got past the fence. It is the last before writes are let in: nobody has been let write to

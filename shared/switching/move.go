@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,7 +16,27 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/utils/ptr"
+
+	"github.com/duet-api/duet/shared/install"
 )
+
+// inParallel does n things, some at a time, and tells now and then how many are done.
+func (m *move) inParallel(ctx context.Context, n int, done string, do func(context.Context, int) error) error {
+	pace := install.NewPace(m.installer.Progress, int64(n), done)
+	var finished atomic.Int64
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(writers)
+	for i := range n {
+		group.Go(func() error {
+			if err := do(ctx, i); err != nil {
+				return err
+			}
+			pace.Reached(finished.Add(1))
+			return nil
+		})
+	}
+	return group.Wait()
+}
 
 // remake exports every object, takes the children from their owners, and makes the objects anew where they are to be
 // served from. What an earlier run has done stays.

@@ -159,13 +159,13 @@ func (m *move) fill(ctx context.Context, objects dynamic.ResourceInterface, temp
 			m.to.form.Name(), now, target)
 	}
 	m.progress("  making up for %d revisions", target-now)
-	pace := m.pace(target-now, "revisions are made up for")
+	pace := install.NewPace(m.installer.Progress, target-now, "revisions are made up for")
 	writes, ctx := errgroup.WithContext(ctx)
 	for i := range fillers {
 		writes.Go(func() error {
 			filler := template.DeepCopy()
 			filler.SetName(fmt.Sprintf("%s-%d", template.GetName(), i))
-			if err := fillWith(ctx, objects, filler, target, func(at int64) { pace.reached(at - now) }); err != nil {
+			if err := fillWith(ctx, objects, filler, target, func(at int64) { pace.Reached(at - now) }); err != nil {
 				return fmt.Errorf("could not write %s: %w", filler.GetName(), err)
 			}
 			return nil

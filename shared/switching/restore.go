@@ -29,7 +29,7 @@ func (m *move) restore(ctx context.Context) error {
 		return err
 	}
 	raised := max(above, objects.revision) + headroom
-	if err := target.raise(ctx, raised, m.pace); err != nil {
+	if err := target.raise(ctx, raised, m.installer.Progress); err != nil {
 		return err
 	}
 	m.progress("  writing %d objects once more, as they are", len(objects.values))

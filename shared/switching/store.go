@@ -226,13 +226,13 @@ const revisionKey = "/duet-switch/revision"
 
 // raise makes the revision at least as new as a target, and forgets what was before it: whoever asks for an older one is
 // told so, and reads everything anew. A watch from a revision that is still to come would be silent instead.
-func (s *store) raise(ctx context.Context, target int64, begin func(total int64, done string) *pace) error {
+func (s *store) raise(ctx context.Context, target int64, tell func(format string, args ...any)) error {
 	now, err := s.revision(ctx)
 	if err != nil {
 		return err
 	}
 	if missing := target - now; missing > 0 {
-		pace := begin(missing, "revisions are made up for")
+		pace := install.NewPace(tell, missing, "revisions are made up for")
 		var made atomic.Int64
 		writes, ctx := errgroup.WithContext(ctx)
 		for i := range int64(writers) {
@@ -241,7 +241,7 @@ func (s *store) raise(ctx context.Context, target int64, begin func(total int64,
 					if err := s.kv.put(ctx, revisionKey, ""); err != nil {
 						return err
 					}
-					pace.reached(made.Add(1))
+					pace.Reached(made.Add(1))
 				}
 				return nil
 			})

@@ -1,0 +1,40 @@
+package install
+
+import (
+	"sync"
+	"time"
+)
+
+// tellEvery is how often long work says how far it has come: whoever waits for minutes has to see that it goes on.
+const tellEvery = 10 * time.Second
+
+// Pace tells how far work on many things has come. It may be used by several at a time.
+type Pace struct {
+	tell  func(format string, args ...any)
+	total int64
+	done  string
+
+	mu   sync.Mutex
+	told time.Time
+}
+
+// NewPace returns one for work that begins now, on so many things, or on 0 if nobody knows how many. Done is what is said of
+// those that are done: "objects are made anew".
+func NewPace(tell func(format string, args ...any), total int64, done string) *Pace {
+	return &Pace{tell: tell, total: total, done: done, told: time.Now()}
+}
+
+// Reached says how many are done, if nothing has been said for ten seconds.
+func (p *Pace) Reached(count int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if time.Since(p.told) < tellEvery {
+		return
+	}
+	p.told = time.Now()
+	if p.total == 0 {
+		p.tell("%d %s", count, p.done)
+	} else {
+		p.tell("%d of %d %s", min(count, p.total), p.total, p.done)
+	}
+}
