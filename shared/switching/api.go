@@ -144,7 +144,7 @@ func (m *move) ahead(ctx context.Context) error {
 	if err := m.tryAll(ctx); err != nil {
 		return err
 	}
-	return m.outrun(ctx)
+	return m.outrun(ctx, m.result.Objects)
 }
 
 // tryAll has the other form say, strictly and without doing it, whether it would take every object, and names each that

@@ -219,12 +219,7 @@ func (m *move) upToDate(ctx context.Context) error {
 	} else {
 		// What was made before has resourceVersions that the old form has gone past.
 		m.progress("  %s has come to where %s goes on: importing once more", m.from.form.Name(), m.to.form.Name())
-		originals, _, err := list(ctx, m.installer.Env.Config(), "")
-		if err != nil {
-			return err
-		}
-		m.result.Objects = len(originals) // which the margin depends on, and a run that goes on has not counted
-		if err := m.outrun(ctx); err != nil {
+		if err := m.outrun(ctx, 0); err != nil {
 			return err
 		}
 	}

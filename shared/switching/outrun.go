@@ -27,12 +27,12 @@ import (
 // one is done by writing, and the other by whoever compacts etcd anyway: the server that is started beside is told to
 // do so each second, and of kube-apiserver it is waited for.
 
-// How far the old storage may go on until the flip: by so many revisions in any case, by so many for each object, whose
-// children are in it too, and by what it goes on by in so much time. Each revision costs a write, and if the storage has
-// gone on by more, it is begun anew.
+// How far the old storage may go on until the flip: by so many revisions in any case, by so many for each object whose
+// children are still to be taken from it, and by what it goes on by in so much time. Each revision costs a write, and if the
+// storage has gone on by more, it is begun anew: before anything is fenced that is cheaper than after it.
 const (
 	leeway    = 1000
-	perObject = 20
+	perObject = 40
 	soMuch    = 10 * time.Second
 )
 
@@ -46,10 +46,10 @@ var compacting = []string{"--etcd-compaction-interval=1s", "--watch-cache=false"
 // rounds are how often it is begun anew while nothing is fenced, each time with less to make up for.
 const rounds = 5
 
-// outrun has the new storage go past the old one, and forget.
-func (m *move) outrun(ctx context.Context) error {
+// outrun has the new storage go past the old one, of which so many objects have their children still, and forget.
+func (m *move) outrun(ctx context.Context, objects int) error {
 	for range rounds {
-		if done, err := m.outrunOnce(ctx); err != nil || done {
+		if done, err := m.outrunOnce(ctx, objects); err != nil || done {
 			return err
 		}
 	}
@@ -57,7 +57,7 @@ func (m *move) outrun(ctx context.Context) error {
 }
 
 // outrunOnce does so, or says that it is done.
-func (m *move) outrunOnce(ctx context.Context) (bool, error) {
+func (m *move) outrunOnce(ctx context.Context, objects int) (bool, error) {
 	now, err := m.reached(ctx)
 	if err != nil {
 		return false, err
@@ -70,7 +70,7 @@ func (m *move) outrunOnce(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	margin := int64(leeway+perObject*m.result.Objects) + (later-now)*int64(soMuch/moment)
+	margin := int64(leeway+perObject*objects) + (later-now)*int64(soMuch/moment)
 	if m.state.Raised > now+margin/2 {
 		m.check("no resourceVersion goes back: %s is at %d, and %s goes on from %d", m.from.form.Name(), now, m.to.form.Name(),
 			m.state.Raised)
