@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -18,15 +19,19 @@ import (
 	"github.com/duet-api/duet/shared/switching"
 )
 
-// compacting has kube-apiserver forget what is older than some seconds. A switch through the API towards a
-// CustomResourceDefinition waits for that, and by itself it takes minutes.
-const compacting = "--etcd-compaction-interval=5s"
+// compacting has kube-apiserver forget early what is old. A switch through the API towards a CustomResourceDefinition waits
+// for that, and by itself it takes up to ten minutes. It must not be earlier than a watch cache is filled, for which a webhook
+// converts one object after the other: a cache that takes longer finds that what it goes on from is forgotten, and begins anew.
+func compacting() string {
+	const conversion = 240 * time.Millisecond // on a machine that is busy, in two kube-apiservers
+	return "--etcd-compaction-interval=" + max(5*time.Second, time.Duration(*objects)*conversion).String()
+}
 
 var _ = Describe("A switch of strategy api", Ordered, Label("api"), func() {
 	if !*full {
 		return
 	}
-	place := open(suite.Forms[0], controlplane.Options{APIServers: *apiServers, APIServerArgs: []string{compacting}})
+	place := open(suite.Forms[0], controlplane.Options{APIServers: *apiServers, APIServerArgs: []string{compacting()}})
 
 	It("makes every object anew, and is noticed by nobody but for writes, there and back", SpecTimeout(patience),
 		func(ctx context.Context) {

@@ -28,7 +28,7 @@ var _ = Describe("A switch that copies, with kill -9 and nobody else at work", L
 	}
 	for _, strategy := range []switching.Strategy{switching.Dedicated, switching.API} {
 		Context("of strategy "+string(strategy), Ordered, Label(string(strategy)+"-still-faults"), func() {
-			place := openSupervised(compacting)
+			place := openSupervised(compacting())
 			there := &population{}
 			moves := 0
 			if strategy == switching.API {
@@ -57,7 +57,7 @@ var _ = Describe("A switch of strategy api, with kill -9 of duet", Ordered, Labe
 	if !*full {
 		return
 	}
-	place := openSupervised(compacting)
+	place := openSupervised(compacting())
 	there := &population{}
 
 	It("in each step can be taken back", SpecTimeout(patience), func(ctx context.Context) {

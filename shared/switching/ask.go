@@ -108,10 +108,16 @@ func (a *asker) fromDefinition(ctx context.Context, version string) (bool, error
 	return defined, nil
 }
 
-// answered waits until a version is answered by the form that is meant, several times in a row.
+// answered waits until a version is answered by the form that is meant, several times in a row. A CustomResourceDefinition may
+// put reads off until its watch cache is filled.
 func (a *asker) answered(ctx context.Context, version string, byDefinition bool) error {
 	const inARow = 10
-	return until(ctx, fmt.Sprintf("%s to be answered by the other form", version), answerInterval, func(ctx context.Context) error {
+	limit := waitTimeout
+	if byDefinition {
+		limit = fillTimeout
+	}
+	what := fmt.Sprintf("%s to be answered by the other form", version)
+	return untilWithin(ctx, limit, what, answerInterval, func(ctx context.Context) error {
 		for range inARow {
 			defined, err := a.fromDefinition(ctx, version)
 			if err != nil {

@@ -27,12 +27,12 @@ import (
 // one is done by writing, and the other by whoever compacts etcd anyway: the server that is started beside is told to
 // do so each second, and of kube-apiserver it is waited for.
 
-// How far the old storage may go on until the flip: by so many revisions in any case, by so many for each object whose
-// children are still to be taken from it, and by what it goes on by in so much time. Each revision costs a write, and if the
-// storage has gone on by more, it is begun anew: before anything is fenced that is cheaper than after it.
+// How far the old storage may go on from the fence to the flip: by so many revisions in any case, by so many for each object
+// whose children are still to be taken from it, and by what it goes on by in so much time. If it has gone on by more, all is
+// begun anew, with writes refused meanwhile.
 const (
 	leeway    = 1000
-	perObject = 40
+	perObject = 20
 	soMuch    = 10 * time.Second
 )
 
@@ -70,16 +70,18 @@ func (m *move) outrunOnce(ctx context.Context, objects int) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	margin := int64(leeway+perObject*objects) + (later-now)*int64(soMuch/moment)
-	if m.state.Raised > now+margin/2 {
-		m.check("no resourceVersion goes back: %s is at %d, and %s goes on from %d", m.from.form.Name(), now, m.to.form.Name(),
+	rate := later - now // in a moment
+	needed := int64(leeway+perObject*objects) + rate*int64(soMuch/moment)
+	if m.state.Raised > later+needed {
+		m.check("no resourceVersion goes back: %s is at %d, and %s goes on from %d", m.from.form.Name(), later, m.to.form.Name(),
 			m.state.Raised)
 		return true, nil
 	}
-	target := now + margin
+	target := later + needed + needed/2 // for what it goes on by meanwhile
 	if len(m.to.registrations()) > 0 {
 		err = m.outrunServer(ctx, target)
 	} else {
+		target += rate * int64(compactionTimeout/moment)
 		err = m.outrunDefinition(ctx, target)
 	}
 	if err != nil {
