@@ -259,3 +259,23 @@ func TestSettle(t *testing.T) {
 		t.Error(verdict.Text())
 	}
 }
+
+// TestCatchUp shows that a history is complete only when the oracle has told what a watch heard before it.
+func TestCatchUp(t *testing.T) {
+	recorder := NewRecorder()
+	recorder.Change(baseline())
+	stream := recorder.Open(Stream{Watcher: "w", Start: 5})
+	stream.Saw(Seen{Type: watch.Modified, State: ref(there(7)), Revision: 7})
+	stream.Saw(Seen{Type: watch.Bookmark, Revision: 9})
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := recorder.CatchUp(over, ""); err == nil {
+		t.Error("the history counts as complete without what the watch heard")
+	}
+	caught := make(chan error, 1)
+	go func() { caught <- recorder.CatchUp(t.Context(), "") }()
+	recorder.Change(put(1, there(7)))
+	if err := <-caught; err != nil {
+		t.Error(err)
+	}
+}

@@ -31,6 +31,31 @@ func (r *Recorder) Settle(ctx context.Context, store string, revision int64) err
 	return nil
 }
 
+// CatchUp waits, once the watches have ended, until a store's oracle has told what they heard: a watch may be first.
+func (r *Recorder) CatchUp(ctx context.Context, store string) error {
+	var heard int64
+	r.mu.Lock()
+	for _, stream := range r.history.Streams {
+		for _, event := range stream.Events {
+			if event.State != nil { // A bookmark may be ahead of every object.
+				heard = max(heard, event.Revision)
+			}
+		}
+	}
+	r.mu.Unlock()
+	var known int64
+	err := wait.PollUntilContextCancel(ctx, settleInterval, true, func(context.Context) (bool, error) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		known = r.followed[store]
+		return known >= heard, nil
+	})
+	if err != nil {
+		return fmt.Errorf("the oracle of store %q is at revision %d, and a watch has heard of %d: %w", store, known, heard, err)
+	}
+	return nil
+}
+
 // Behind says which open watches have something to tell up to a revision, for who wonders what Settle waits for.
 func (r *Recorder) Behind(revision int64) string {
 	r.mu.Lock()

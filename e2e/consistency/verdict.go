@@ -98,7 +98,7 @@ type Counts struct {
 	Streams   int `json:"watchConnections"`
 	Events    int `json:"events"`
 	Bookmarks int `json:"bookmarks"`
-	// Lag of events, from when the oracle had them.
+	// Lag of events, from when the oracle had them. Where there are several stores it is not measured.
 	LagMedian time.Duration `json:"lagMedianNanoseconds"`
 	LagP99    time.Duration `json:"lagP99Nanoseconds"`
 	LagMax    time.Duration `json:"lagMaxNanoseconds"`
@@ -128,8 +128,11 @@ func (v *Verdict) Text() string {
 		rounded(c.ReadsRefused), rounded(c.WritesRefused))
 	fmt.Fprintf(&b, "  store     %d objects, %d changes, %d of them by others; %d objects ordered by search\n",
 		c.Objects, c.Changes, c.Foreign, c.Ordered)
-	fmt.Fprintf(&b, "  watches   %d on %d connections: %d events, %d bookmarks; lag %s, p99 %s, at most %s\n",
-		c.Watches, c.Streams, c.Events, c.Bookmarks, rounded(c.LagMedian), rounded(c.LagP99), rounded(c.LagMax))
+	fmt.Fprintf(&b, "  watches   %d on %d connections: %d events, %d bookmarks", c.Watches, c.Streams, c.Events, c.Bookmarks)
+	if c.LagMax > 0 {
+		fmt.Fprintf(&b, "; lag %s, p99 %s, at most %s", rounded(c.LagMedian), rounded(c.LagP99), rounded(c.LagMax))
+	}
+	fmt.Fprintln(&b)
 	if c.Overtaken > 0 {
 		fmt.Fprintf(&b, "  overtaken %d finalizers, by deletions that were under way when they came\n", c.Overtaken)
 	}

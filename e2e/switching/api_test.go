@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/duet-api/duet/e2e/consistency"
 	"github.com/duet-api/duet/e2e/fixture"
 	"github.com/duet-api/duet/e2e/suite"
 	v1 "github.com/duet-api/duet/shared/api/mysql/v1"
@@ -45,10 +46,19 @@ var _ = Describe("A switch of strategy api", Ordered, Label("api"), func() {
 				}
 			}
 			load.calm(ctx)
-			load.finish(ctx, fenced)
+			load.finish(ctx, fencedFor(len(load.objects)))
 			load.refusedWhileFenced()
 		})
 })
+
+// fencedFor tolerates that writes are refused for as long as it takes to move so many objects and their children one by one, under
+// load on a small machine, and nothing else.
+func fencedFor(objects int) consistency.Options {
+	const move = time.Second
+	options := fenced
+	options.Writes.Longest = standstill + time.Duration(objects)*move
+	return options
+}
 
 // trips are fewer than those of other strategies: each makes thousands of objects anew.
 func trips() int {

@@ -46,6 +46,7 @@ func (l *load) finish(ctx context.Context, options consistency.Options) *consist
 	}
 	l.stopWatching()
 	l.watching.Wait()
+	Expect(l.recorder.CatchUp(settling, l.store)).To(Succeed())
 
 	By("judging")
 	began := time.Now()
