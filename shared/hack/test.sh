@@ -12,7 +12,7 @@ mode=${1:-all}
 # The package whose tests run real servers, which a bare machine does not have.
 servers=github.com/duet-api/duet/e2e/mysql
 
-# Packages whose tests start a control plane; the two cores of a small machine serve two at a time, which wait a lot.
+# Packages whose tests start a control plane; the two cores of a small machine serve one at a time.
 live=$(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}{{end}}' ./... |
 	grep 'duet/shared/controlplane' | awk '{print $1}' | grep -vxF "$servers")
 # The one of them that takes longest, and waits most of the time: it runs once for each form, at the same time.
@@ -71,7 +71,7 @@ echo "== unit tests"
 go test ${flags[@]+"${flags[@]}"} $unit
 echo "== tests on a control plane"
 failed=0
-go test ${flags[@]+"${flags[@]}"} -p 2 -timeout 40m $(grep -vxF "$both" <<< "$live") || failed=1
+go test ${flags[@]+"${flags[@]}"} -p 1 -timeout 40m $(grep -vxF "$both" <<< "$live") || failed=1
 
 echo "== both forms, side by side"
 side_by_side "$both" || failed=1
