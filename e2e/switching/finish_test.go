@@ -25,7 +25,7 @@ var strict = consistency.Options{
 	Reads: consistency.Allowance{Longest: standstill}, Writes: consistency.Allowance{Longest: standstill}, NobodyElseDeletes: true,
 }
 
-// settleTimeout is how long the watches have to tell what is left, when the load has ended.
+// settleTimeout is how long the watches have to tell what is left, when the load has ended, and then the oracle.
 const settleTimeout = time.Minute
 
 // finish ends the load, lets everybody hear the last of it, and judges. A verdict that is not clean fails the spec.
@@ -46,7 +46,9 @@ func (l *load) finish(ctx context.Context, options consistency.Options) *consist
 	}
 	l.stopWatching()
 	l.watching.Wait()
-	Expect(l.recorder.CatchUp(settling, l.store)).To(Succeed())
+	catching, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	Expect(l.recorder.CatchUp(catching, l.store)).To(Succeed())
 
 	By("judging")
 	began := time.Now()

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -135,7 +134,6 @@ func (i *Installer) eachOwned(ctx context.Context, options metav1.ListOptions,
 	if err != nil {
 		return 0, err
 	}
-	var changed atomic.Int64
 	pace := NewPace(i.Progress, 0, "children have their owners changed")
 	for _, resource := range resources {
 		of := i.metadata.Resource(resource)
@@ -150,16 +148,19 @@ func (i *Installer) eachOwned(ctx context.Context, options metav1.ListOptions,
 				return err
 			}
 			changes.Go(func() error {
-				pace.Reached(changed.Add(1))
-				return mergeMetadata(ctx, of.Namespace(child.Namespace), child, change)
+				if err := mergeMetadata(ctx, of.Namespace(child.Namespace), child, change); err != nil {
+					return err
+				}
+				pace.Done()
+				return nil
 			})
 			return nil
 		})
 		if err = errors.Join(err, changes.Wait()); err != nil {
-			return int(changed.Load()), fmt.Errorf("could not change the owners of %s: %w", resource.GroupResource(), err)
+			return int(pace.Count()), fmt.Errorf("could not change the owners of %s: %w", resource.GroupResource(), err)
 		}
 	}
-	return int(changed.Load()), nil
+	return int(pace.Count()), nil
 }
 
 // mergeMetadata changes an object as it is now, or not at all. It is as it was seen, as a rule, and is read anew if not.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -23,7 +22,6 @@ import (
 // inParallel does n things, some at a time, and tells now and then how many are done.
 func (m *move) inParallel(ctx context.Context, n int, done string, do func(context.Context, int) error) error {
 	pace := install.NewPace(m.installer.Progress, int64(n), done)
-	var finished atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(writers)
 	for i := range n {
@@ -31,7 +29,7 @@ func (m *move) inParallel(ctx context.Context, n int, done string, do func(conte
 			if err := do(ctx, i); err != nil {
 				return err
 			}
-			pace.Reached(finished.Add(1))
+			pace.Done()
 			return nil
 		})
 	}

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync/atomic"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -233,7 +232,6 @@ func (s *store) raise(ctx context.Context, target int64, tell func(format string
 	}
 	if missing := target - now; missing > 0 {
 		pace := install.NewPace(tell, missing, "revisions are made up for")
-		var made atomic.Int64
 		writes, ctx := errgroup.WithContext(ctx)
 		for i := range int64(writers) {
 			writes.Go(func() error {
@@ -241,7 +239,7 @@ func (s *store) raise(ctx context.Context, target int64, tell func(format string
 					if err := s.kv.put(ctx, revisionKey, ""); err != nil {
 						return err
 					}
-					pace.Reached(made.Add(1))
+					pace.Done()
 				}
 				return nil
 			})
