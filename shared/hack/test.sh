@@ -12,10 +12,10 @@ mode=${1:-all}
 # The package whose tests run real servers, which a bare machine does not have.
 servers=github.com/duet-api/duet/e2e/mysql
 
-# Packages whose tests start a control plane; the two cores of a small machine serve one at a time.
+# Packages whose tests start a control plane.
 live=$(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}{{end}}' ./... |
 	grep 'duet/shared/controlplane' | awk '{print $1}' | grep -vxF "$servers")
-# The one of them that takes longest, and waits most of the time: its parts run at the same time.
+# The one of them that takes longest: a part for each form, and one for changing from one to the other.
 both=github.com/duet-api/duet/e2e
 unit=$(go list ./... | grep -vxF "$servers" | grep -vxF "$live")
 
@@ -34,17 +34,22 @@ esac
 echo "== control plane binaries (the first time takes minutes)"
 go run ./bench/cmd/duet build etcd kube-apiserver kube-controller-manager kube-scheduler kubectl kwok
 
-# Runs parts of a package, each the specs that a label filter chooses, at the same time: control planes take long to wait
-# for, and little to serve.
-side_by_side() {
-	set -o monitor # each part is a process group of its own, so that an interruption can be passed on to all of it
-	local labels parts=() failed=0
+# The specs of a package that a label filter chooses.
+specs() {
+	go test "${flags[@]}" -timeout 80m "$1" -ginkgo.label-filter="$2"
+}
+
+# Runs a command beside the others, whose end `together` waits for. A control plane takes long to wait for, and little to
+# serve, so that two cores are enough for a few.
+parts=()
+beside() {
+	set -o monitor # each is a process group of its own, so that an interruption can be passed on to all of it
 	trap 'kill -INT -- "${parts[@]/#/-}" 2> /dev/null || true; wait; exit 130' INT TERM
-	for labels in "${@:2}"; do
-		go test "${flags[@]}" -timeout 40m "$1" -ginkgo.label-filter="$labels" &
-		parts+=($!)
-	done
-	local part
+	"$@" &
+	parts+=($!)
+}
+together() {
+	local part failed=0
 	for part in "${parts[@]}"; do
 		wait "$part" || failed=1
 	done
@@ -53,7 +58,9 @@ side_by_side() {
 
 if [ "$mode" = mysql ]; then
 	echo "== tests on real servers"
-	side_by_side "$servers" aggregated '!aggregated'
+	beside specs "$servers" aggregated
+	beside specs "$servers" '!aggregated'
+	together
 	exit
 fi
 if [ "$mode" = switch ]; then
@@ -74,9 +81,13 @@ fi
 echo "== unit tests"
 go test "${flags[@]}" $unit
 echo "== tests on a control plane"
-failed=0
-go test "${flags[@]}" -p 1 -timeout 40m $(grep -vxF "$both" <<< "$live") || failed=1
-
-echo "== both forms, and changing from one to the other, side by side"
-side_by_side "$both" aggregated 'crd && !aggregated' '!crd && !aggregated' || failed=1
-exit $failed
+the_rest() {
+	local failed=0
+	specs "$both" '!crd && !aggregated' || failed=1
+	go test "${flags[@]}" -p 1 -timeout 80m $(grep -vxF "$both" <<< "$live") || failed=1
+	return $failed
+}
+beside specs "$both" aggregated
+beside specs "$both" 'crd && !aggregated'
+beside the_rest
+together
