@@ -132,7 +132,7 @@ func repairSpecs(s *stage) {
 	})
 
 	It("go back to the primary after somebody gave a replica another source", func(ctx context.Context) {
-		s.exec(ctx, 1, stop, words("CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.99.99.99'",
+		s.meddle(ctx, 1, stop, words("CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.99.99.99'",
 			"CHANGE MASTER TO MASTER_HOST = '127.99.99.99'"), start)
 		s.nudge(ctx)
 		s.replicates(ctx, 1, 11)
@@ -140,7 +140,7 @@ func repairSpecs(s *stage) {
 	})
 
 	It("go back to the primary after somebody made a replica a server of its own", func(ctx context.Context) {
-		s.exec(ctx, 1, stop, words("RESET REPLICA ALL", "RESET SLAVE ALL"), "SET GLOBAL read_only = OFF")
+		s.meddle(ctx, 1, stop, words("RESET REPLICA ALL", "RESET SLAVE ALL"), "SET GLOBAL read_only = OFF")
 		s.nudge(ctx)
 		s.replicates(ctx, 1, 12)
 		Eventually(s.query(1, "SELECT @@GLOBAL.read_only")).WithContext(ctx).Should(Equal("1"))

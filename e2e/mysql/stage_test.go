@@ -198,10 +198,21 @@ func (s *stage) as(ctx context.Context, ordinal int, do func(*sql.DB) error) err
 // exec runs statements as root.
 func (s *stage) exec(ctx context.Context, ordinal int, statements ...string) {
 	GinkgoHelper()
-	Expect(s.as(ctx, ordinal, func(db *sql.DB) error {
+	Expect(s.try(ctx, ordinal, statements...)).To(Succeed())
+}
+
+// meddle runs statements of which one stops replication, and the next need it to stand still: somebody who has it go on may be
+// faster.
+func (s *stage) meddle(ctx context.Context, ordinal int, statements ...string) {
+	GinkgoHelper()
+	Eventually(func(ctx context.Context) error { return s.try(ctx, ordinal, statements...) }).WithContext(ctx).Should(Succeed())
+}
+
+func (s *stage) try(ctx context.Context, ordinal int, statements ...string) error {
+	return s.as(ctx, ordinal, func(db *sql.DB) error {
 		_, err := db.ExecContext(ctx, strings.Join(statements, "; "))
 		return err
-	})).To(Succeed())
+	})
 }
 
 // query reads one value as root.
