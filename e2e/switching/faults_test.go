@@ -168,12 +168,12 @@ func (l *load) switchWithout(
 	GinkgoHelper()
 	By(fmt.Sprintf("switching to %s, with kill -9 of %s in %s", options.To, victim, step))
 	killed, err := l.firstRun(ctx, victim, step, options)
-	if !killed {
+	if killed == "" {
 		Expect(err).NotTo(HaveOccurred())
 		return false, victim + " did not run then"
 	}
 	if err == nil {
-		return true, "killed; the run came to its end"
+		return true, killed + "; the run came to its end"
 	}
 	l.mark("the run ended: %v", err)
 	runs := 1
@@ -183,7 +183,7 @@ func (l *load) switchWithout(
 		l.learn(result)
 		return err
 	}).WithContext(ctx).WithTimeout(settling).WithPolling(time.Second).Should(Succeed())
-	return true, fmt.Sprintf("killed; run %d came to its end", runs)
+	return true, fmt.Sprintf("%s; run %d came to its end", killed, runs)
 }
 
 // learn how long the steps take that a run has done.
@@ -223,14 +223,14 @@ func (l *load) killDuet(ctx context.Context, step switching.Step, options switch
 	Expect(l.killedRun(ctx, step, after, options)).To(MatchError("signal: killed"), "it ended by itself")
 }
 
-// firstRun says whether the victim was there to be killed, and how the run that it was killed in ended.
+// firstRun says when the victim was killed, or nothing if it was not there to be killed, and how the run ended.
 func (l *load) firstRun(
 	ctx context.Context, victim string, step switching.Step, options switching.Options,
-) (killed bool, err error) {
+) (killed string, err error) {
 	GinkgoHelper()
 	if victim == duet {
 		l.killDuet(ctx, step, options)
-		return true, errKilled
+		return "killed", errKilled
 	}
 	after := l.moment(options.To, step)
 	var killing sync.WaitGroup
@@ -244,7 +244,12 @@ func (l *load) firstRun(
 			case <-time.After(after):
 			case <-inStep.Done():
 			}
-			if killed = slices.Contains(always, victim) || l.awaitRunning(inStep, victim); !killed {
+			switch {
+			case slices.Contains(always, victim) && inStep.Err() != nil:
+				killed = "killed when the step had ended"
+			case slices.Contains(always, victim) || l.awaitRunning(inStep, victim):
+				killed = "killed"
+			default:
 				return
 			}
 			l.mark("kill -9 of %s", victim)
