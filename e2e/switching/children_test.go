@@ -2,6 +2,7 @@ package switching_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -95,23 +96,27 @@ func (l *load) same(ctx context.Context) {
 		WithTimeout(collecting).Should(BeEmpty(), "the garbage collector leaves children of instances that are gone")
 }
 
-// abandoned are the children whose owner is gone.
+// kept are the resources of what stays without an owner, on purpose, when an instance is deleted.
+var kept = sets.New("secrets")
+
+// abandoned are the children whose owner is gone, also those that do not name it any more.
 func (l *load) abandoned(ctx context.Context) []string {
 	GinkgoHelper()
-	there := sets.New[types.UID]()
+	there, living := sets.New[types.UID](), sets.New[string]()
 	for _, namespace := range l.namespaces {
 		list, err := l.dynamic(fixture.V1).Namespace(namespace).List(ctx, metav1.ListOptions{})
 		Expect(err).NotTo(HaveOccurred())
 		for _, item := range list.Items {
 			there.Insert(item.GetUID())
+			living.Insert(namespace + "/" + names.Base(item.GetName()))
 		}
 	}
 	var left []string
 	l.eachChild(ctx, func(resource string, child metav1.PartialObjectMetadata) {
-		for _, owner := range child.OwnerReferences {
-			if owner.Kind == fixture.Kind && !there.Has(owner.UID) {
-				left = append(left, resource+" "+child.Namespace+"/"+child.Name)
-			}
+		gone := func(owner metav1.OwnerReference) bool { return owner.Kind == fixture.Kind && !there.Has(owner.UID) }
+		ownerless := l.owner(child) == "" && !kept.Has(resource) && !living.Has(child.Namespace+"/"+child.Labels[names.LabelInstance])
+		if ownerless || slices.ContainsFunc(child.OwnerReferences, gone) {
+			left = append(left, resource+" "+child.Namespace+"/"+child.Name)
 		}
 	})
 	return left

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"golang.org/x/sync/errgroup"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -37,18 +38,33 @@ const (
 // ParkChildren takes the owner references to objects of the group off every object in the cluster, and returns how
 // many objects had one.
 func (i *Installer) ParkChildren(ctx context.Context) (int, error) {
+	return i.parkChildren(ctx, func(*metav1.PartialObjectMetadata, metav1.OwnerReference) bool { return true })
+}
+
+// ParkChildrenOfLiving does so where nobody may make or delete an instance meanwhile: what refers to one that is not there is
+// left as it is, for the garbage collector, which would never collect it once it had no owner.
+func (i *Installer) ParkChildrenOfLiving(ctx context.Context) (int, error) {
+	instances, err := i.instances(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return i.parkChildren(ctx, living(instances))
+}
+
+// living says of an owner whether it is among these instances.
+func living(instances []metav1.PartialObjectMetadata) func(*metav1.PartialObjectMetadata, metav1.OwnerReference) bool {
+	there := heirs(instances)
+	return func(child *metav1.PartialObjectMetadata, owner metav1.OwnerReference) bool {
+		_, present := there[identity{child.Namespace, owner.Name, owner.UID}]
+		return present
+	}
+}
+
+func (i *Installer) parkChildren(ctx context.Context, parks func(*metav1.PartialObjectMetadata, metav1.OwnerReference) bool) (int, error) {
 	return i.eachOwned(ctx, metav1.ListOptions{}, func(child *metav1.PartialObjectMetadata) (map[string]any, error) {
-		ours := func(o metav1.OwnerReference) bool { return strings.HasPrefix(o.APIVersion, Group+"/") }
-		if !slices.ContainsFunc(child.OwnerReferences, ours) {
+		parked, others := split(child, parks)
+		if len(parked) == 0 {
 			return nil, nil
-		}
-		var parked, others []metav1.OwnerReference
-		for _, owner := range child.OwnerReferences {
-			if ours(owner) {
-				parked = append(parked, owner)
-			} else {
-				others = append(others, owner)
-			}
 		}
 		text, err := json.Marshal(parked)
 		if err != nil {
@@ -60,6 +76,20 @@ func (i *Installer) ParkChildren(ctx context.Context) (int, error) {
 			"annotations":     map[string]any{parkedAnnotation: string(text)},
 		}, nil
 	})
+}
+
+// split the owners of a child into those that are parked and the others.
+func split(child *metav1.PartialObjectMetadata, parks func(*metav1.PartialObjectMetadata, metav1.OwnerReference) bool) (
+	parked, others []metav1.OwnerReference,
+) {
+	for _, owner := range child.OwnerReferences {
+		if strings.HasPrefix(owner.APIVersion, Group+"/") && parks(child, owner) {
+			parked = append(parked, owner)
+		} else {
+			others = append(others, owner)
+		}
+	}
+	return parked, others
 }
 
 // UnparkChildren puts the owner references back whose owners are there, and returns how many objects got one. An owner
@@ -137,30 +167,48 @@ func (i *Installer) eachOwned(ctx context.Context, options metav1.ListOptions,
 	pace := NewPace(i.Progress, 0, "children have their owners changed")
 	for _, resource := range resources {
 		of := i.metadata.Resource(resource)
-		changes, ctx := errgroup.WithContext(ctx)
-		changes.SetLimit(changers)
-		err := pager.New(func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
-			return of.List(ctx, options)
-		}).EachListItem(ctx, options, func(item runtime.Object) error {
-			child := item.(*metav1.PartialObjectMetadata)
-			merge, err := change(child)
-			if err != nil || merge == nil {
-				return err
+		for {
+			before := pace.Count()
+			err := eachListed(ctx, of, options, change, pace)
+			// A list goes on for five minutes; what was changed until then is not in the way of another.
+			if apierrors.IsResourceExpired(err) && pace.Count() > before {
+				continue
 			}
-			changes.Go(func() error {
-				if err := mergeMetadata(ctx, of.Namespace(child.Namespace), child, change); err != nil {
-					return err
-				}
-				pace.Done()
-				return nil
-			})
-			return nil
-		})
-		if err = errors.Join(err, changes.Wait()); err != nil {
-			return int(pace.Count()), fmt.Errorf("could not change the owners of %s: %w", resource.GroupResource(), err)
+			if err != nil {
+				return int(pace.Count()), fmt.Errorf("could not change the owners of %s: %w", resource.GroupResource(), err)
+			}
+			break
 		}
 	}
 	return int(pace.Count()), nil
+}
+
+// eachListed does so for the objects of a resource.
+func eachListed(ctx context.Context, of metadata.Getter, options metav1.ListOptions,
+	change func(*metav1.PartialObjectMetadata) (map[string]any, error), pace *Pace) error {
+	changes, ctx := errgroup.WithContext(ctx)
+	changes.SetLimit(changers)
+	err := pager.New(func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
+		return of.List(ctx, options)
+	}).EachListItem(ctx, options, func(item runtime.Object) error {
+		child := item.(*metav1.PartialObjectMetadata)
+		merge, err := change(child)
+		if err != nil || merge == nil {
+			return err
+		}
+		changes.Go(func() error {
+			if err := mergeMetadata(ctx, of.Namespace(child.Namespace), child, change); err != nil {
+				return err
+			}
+			pace.Done()
+			return nil
+		})
+		return nil
+	})
+	if failed := changes.Wait(); failed != nil {
+		return failed // A list that was not read to its end because of it says less.
+	}
+	return err
 }
 
 // mergeMetadata changes an object as it is now, or not at all. It is as it was seen, as a rule, and is read anew if not.

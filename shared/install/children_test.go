@@ -62,3 +62,41 @@ func TestAdopted(t *testing.T) {
 		})
 	}
 }
+
+func TestLiving(t *testing.T) {
+	instance := metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "a", Name: "db", UID: "2", Annotations: map[string]string{v1.AnnotationPreviousUID: "1"},
+	}}
+	ours := func(name, uid string) metav1.OwnerReference {
+		return metav1.OwnerReference{APIVersion: Group + "/v1alpha1", Kind: "MySQLInstance", Name: name, UID: types.UID(uid)}
+	}
+	others := metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: "db", UID: "2"}
+	for name, test := range map[string]struct {
+		namespace string
+		owner     metav1.OwnerReference
+		parked    bool
+	}{
+		"it is there":                       {"a", ours("db", "2"), true},
+		"it is there, and was made anew":    {"a", ours("db", "1"), true},
+		"it is gone":                        {"a", ours("went", "7"), false},
+		"it is gone, and one has its name":  {"a", ours("db", "7"), false},
+		"it is there, in another namespace": {"b", ours("db", "2"), false},
+		"it is somebody else's":             {"a", others, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			child := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
+				Namespace: test.namespace, OwnerReferences: []metav1.OwnerReference{test.owner},
+			}}
+			parked, left := split(child, living([]metav1.PartialObjectMetadata{instance}))
+			var wantParked, wantLeft []metav1.OwnerReference
+			if test.parked {
+				wantParked = child.OwnerReferences
+			} else {
+				wantLeft = child.OwnerReferences
+			}
+			if diff := cmp.Diff([][]metav1.OwnerReference{wantParked, wantLeft}, [][]metav1.OwnerReference{parked, left}); diff != "" {
+				t.Errorf("parked and left (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -57,6 +57,8 @@ type SwitchState struct {
 	Raised int64 `json:"raised,omitempty"`
 	// Export is the file that the objects were written to, where they are made anew through the API.
 	Export string `json:"export,omitempty"`
+	// PreviousExport is that of the switch that this one takes back, and which stands if this is taken back itself.
+	PreviousExport string `json:"previousExport,omitempty"`
 	// Deleting are the objects, as namespace/name, whose deletion had begun, and has to be begun again once they are made
 	// anew.
 	Deleting []string `json:"deleting,omitempty"`
