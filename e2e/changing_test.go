@@ -97,6 +97,7 @@ var _ = Describe("Changing the form", Ordered, Label("install"), func() {
 
 	switchSpecs(s, func() string { return namespace })
 	openedSpecs(s, func() string { return namespace })
+	resumedSpecs(s, func() string { return namespace })
 
 	It("leaves nothing when the data is to go too", func(ctx context.Context) {
 		result, err := s.Installer.Uninstall(ctx, true)

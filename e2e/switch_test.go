@@ -11,14 +11,11 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	clientv3 "go.etcd.io/etcd/client/v3"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/client-go/kubernetes"
 
-	aggregatedimpl "github.com/duet-api/duet/aggregated-impl"
 	"github.com/duet-api/duet/e2e/fixture"
 	"github.com/duet-api/duet/e2e/suite"
 	"github.com/duet-api/duet/shared/certs"
@@ -304,103 +301,6 @@ func (s *site) interrupted(ctx context.Context, options switching.Options, after
 	s.Installer.Progress = tell
 	_, err := switching.New(s.Installer, tell).Run(ctx, options)
 	Expect(err).To(HaveOccurred(), "it was not interrupted")
-}
-
-// openedSpecs are about a switch that copies, and is interrupted before or when writes are let in again. They begin and end
-// with the crd form.
-func openedSpecs(s *site, namespace func() string) {
-	It("goes back to what was copied, and takes nothing from a copy that nobody was let write to", func(ctx context.Context) {
-		was, err := s.instance(ctx, namespace(), "db")
-		Expect(err).NotTo(HaveOccurred())
-		s.interrupted(ctx, switching.Options{To: install.Aggregated, Strategy: switching.Dedicated}, "", string(switching.Park))
-		copied, err := s.instance(ctx, namespace(), "db")
-		Expect(err).NotTo(HaveOccurred())
-		Expect(copied.UID).To(Equal(was.UID))
-
-		By("losing the copy")
-		form, err := s.Installer.Forms.Named(install.Aggregated)
-		Expect(err).NotTo(HaveOccurred())
-		plan, err := s.Installer.Env.Plan(ctx, form, aggregatedimpl.ProfileDedicated)
-		Expect(err).NotTo(HaveOccurred())
-		client, err := plan.Etcd.Client()
-		Expect(err).NotTo(HaveOccurred())
-		defer client.Close()
-		lost, err := client.Delete(ctx, plan.Etcd.Prefix, clientv3.WithPrefix())
-		Expect(err).NotTo(HaveOccurred())
-		Expect(lost.Deleted).To(BeNumerically(">", 0))
-		Expect(s.Plane.Runner().Kill(ctx, serverName)).To(Succeed())
-
-		result, err := s.switching(ctx, switching.Options{Rollback: true})
-		Expect(err).NotTo(HaveOccurred())
-		Expect(result.Finished).To(BeTrue())
-		now, err := s.instance(ctx, namespace(), "db")
-		Expect(err).NotTo(HaveOccurred(), "what the copy had lost was taken from it")
-		Expect(now.UID).To(Equal(was.UID))
-		order, err := resourceversion.CompareResourceVersion(copied.ResourceVersion, now.ResourceVersion)
-		Expect(err).NotTo(HaveOccurred())
-		Expect(order).To(Equal(-1), "it went back from %s to %s", copied.ResourceVersion, now.ResourceVersion)
-	})
-
-	It("goes back to a server that still answered when the flip to the definition was interrupted", func(ctx context.Context) {
-		_, err := s.switching(ctx, switching.Options{To: install.Aggregated, Strategy: switching.Dedicated})
-		Expect(err).NotTo(HaveOccurred())
-		was, err := s.instance(ctx, namespace(), "db")
-		Expect(err).NotTo(HaveOccurred())
-		s.interrupted(ctx, switching.Options{To: install.CRD, Strategy: switching.Dedicated}, string(switching.Flip), "v1 goes to")
-
-		result, err := s.switching(ctx, switching.Options{Rollback: true})
-		Expect(err).NotTo(HaveOccurred())
-		Expect(result.Finished).To(BeTrue())
-		status, err := s.Installer.Status(ctx)
-		Expect(err).NotTo(HaveOccurred())
-		Expect(status.Form).To(Equal(install.Aggregated))
-		now, err := s.instance(ctx, namespace(), "db")
-		Expect(err).NotTo(HaveOccurred())
-		Expect(now.UID).To(Equal(was.UID))
-
-		_, err = s.switching(ctx, switching.Options{To: install.CRD, Strategy: switching.Dedicated})
-		Expect(err).NotTo(HaveOccurred())
-	})
-
-	It("keeps what is written when a switch that copies is interrupted, and is taken back", func(ctx context.Context) {
-		was, err := s.instance(ctx, namespace(), "db")
-		Expect(err).NotTo(HaveOccurred())
-		there := switching.Options{To: install.Aggregated, Strategy: switching.Dedicated}
-		for _, way := range []struct {
-			options  switching.Options
-			to, name string
-		}{{there, install.Aggregated, "written-there"}, {switching.Options{Rollback: true}, install.CRD, "written-back"}} {
-			s.interrupted(ctx, way.options, "lowering the fences", "stopping")
-			Eventually(func(ctx context.Context) (string, error) {
-				answer, err := s.client.Send(ctx, "POST", fixture.Path(fixture.V1, namespace()), fixture.Instance(way.name))
-				if err != nil {
-					return "", err
-				}
-				return answer.Verdict(), nil
-			}).WithContext(ctx).Should(Equal("201"), "writes are not let in again")
-			status, err := s.Installer.Status(ctx)
-			Expect(err).NotTo(HaveOccurred())
-			Expect(status.Form).To(Equal(way.to))
-			Expect(status.Switch.Phase).To(Equal(install.Switching))
-
-			result, err := s.switching(ctx, way.options)
-			Expect(err).NotTo(HaveOccurred())
-			Expect(result.Finished).To(BeTrue())
-			_, err = s.instance(ctx, namespace(), way.name)
-			Expect(err).NotTo(HaveOccurred(), "an acknowledged write is lost")
-			now, err := s.instance(ctx, namespace(), "db")
-			Expect(err).NotTo(HaveOccurred())
-			Expect(now.UID).To(Equal(was.UID))
-		}
-		_, err = s.instance(ctx, namespace(), "written-there")
-		Expect(err).NotTo(HaveOccurred())
-
-		result, err := s.switching(ctx, switching.Options{Rollback: true})
-		Expect(err).NotTo(HaveOccurred())
-		Expect(result.To).To(Equal(install.CRD), "what was taken back is done again")
-		s.remove(ctx, namespace(), "written-there")
-		s.remove(ctx, namespace(), "written-back")
-	})
 }
 
 // allOwned are the children in a namespace, as owned says.

@@ -84,7 +84,7 @@ func (m *move) takeBack(ctx context.Context) error {
 	m.result.Withdrawn = true
 	if m.state.Rollback { // The switch that it was to take back stands.
 		m.state = install.SwitchState{
-			From: m.state.To, To: m.state.From, Strategy: m.state.Strategy, Export: m.state.Export,
+			From: m.state.To, To: m.state.From, Strategy: m.state.Strategy, Export: m.state.PreviousExport,
 		}
 		return m.stand(ctx, "", install.Switched)
 	}

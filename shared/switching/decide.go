@@ -57,6 +57,7 @@ func decide(forms install.Forms, now situation, options Options) (intent, instal
 	}
 	to := install.SwitchSide{Form: options.To, Profile: options.Profile}
 	strategy := options.Strategy
+	previousExport := ""
 	if options.Rollback {
 		if now.last == nil || now.last.Phase != install.Switched || now.last.To != now.serving {
 			return nothing, install.SwitchState{}, refuse("there is no switch to take back: %s was installed, or the last switch was "+
@@ -65,7 +66,7 @@ func decide(forms install.Forms, now situation, options Options) (intent, instal
 		if now.last.Rollback { // To take a rollback back would go forth, which --to says.
 			return nothing, install.SwitchState{From: now.serving, To: now.serving}, nil
 		}
-		to, strategy = now.last.From, Strategy(now.last.Strategy)
+		to, strategy, previousExport = now.last.From, Strategy(now.last.Strategy), now.last.Export
 	}
 	if to.Form == now.serving.Form {
 		if to.Profile != "" && to.Profile != now.serving.Profile {
@@ -81,7 +82,7 @@ func decide(forms install.Forms, now situation, options Options) (intent, instal
 	to.Profile = profile
 	return begin, install.SwitchState{
 		Phase: install.Switching, From: now.serving, To: to, Strategy: string(strategy), Step: string(Preflight),
-		Rollback: options.Rollback, Since: metav1.Now(),
+		Rollback: options.Rollback, PreviousExport: previousExport, Since: metav1.Now(),
 	}, nil
 }
 

@@ -218,6 +218,12 @@ func TestDecide(t *testing.T) {
 			state: install.SwitchState{Phase: install.Switching, From: dedicated, To: crd, Strategy: string(Dedicated),
 				Step: string(Preflight), Rollback: true},
 		},
+		"back after the end of one that has left a file": {
+			now:     situation{serving: dedicated, last: with(done(crd, dedicated, API), func(s *install.SwitchState) { s.Export = "file" })},
+			options: Options{Rollback: true}, want: begin,
+			state: install.SwitchState{Phase: install.Switching, From: dedicated, To: crd, Strategy: string(API),
+				Step: string(Preflight), Rollback: true, PreviousExport: "file"},
+		},
 		"back after a rollback": {
 			now: situation{serving: crd, last: &install.SwitchState{Phase: install.Switched, From: shared, To: crd,
 				Strategy: string(Shared), Rollback: true}},

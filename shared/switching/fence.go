@@ -189,6 +189,9 @@ func (m *move) holdDefinition(ctx context.Context) error {
 // lowerFences lets everybody go on. Writes are let in before.
 func (m *move) lowerFences(ctx context.Context) error {
 	fences := slices.Concat(childrenHold(), []*unstructured.Unstructured{canary()}, ownersFence(), reachProbe(nil))
+	if m.strategy() == API {
+		fences = append(fences, configMapFillers()...)
+	}
 	if err := m.installer.RemoveObjects(ctx, fences); err != nil {
 		return err
 	}

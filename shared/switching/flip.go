@@ -146,6 +146,11 @@ func (m *move) toServer(ctx context.Context, front front, version string) error 
 		m.documented(ctx, front, version) == nil {
 		return nil // An earlier run got this far.
 	}
+	if m.strategy() == API {
+		if err := m.overtake(ctx); err != nil {
+			return err
+		}
+	}
 	if err := m.catching(ctx, front); err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ func (m *move) remake(ctx context.Context) error {
 	if err := m.export(ctx, originals); err != nil {
 		return err
 	}
-	children, err := m.installer.ParkChildren(ctx)
+	children, err := m.installer.ParkChildrenOfLiving(ctx)
 	if err != nil {
 		return err
 	}
@@ -198,33 +198,36 @@ func (m *move) upToDate(ctx context.Context) error {
 	if err := m.drained(ctx); err != nil {
 		return err
 	}
-	late, err := m.installer.ParkChildren(ctx)
+	late, err := m.installer.ParkChildrenOfLiving(ctx)
 	if err != nil {
 		return err
 	}
 	if late > 0 {
 		m.check("%d children that were still to come when owners were fenced off are taken from them too", late)
 	}
-	now, err := m.reached(ctx)
-	if err != nil {
-		return err
-	}
-	if now < m.state.Raised {
-		if err := m.compareMoved(ctx); err == nil {
-			return nil
+	for imports := range rounds {
+		now, err := m.reached(ctx)
+		if err != nil {
+			return err
 		}
-		m.progress("  a write got past the fence: importing once more")
-	} else {
-		// What was made before has resourceVersions that the old form has gone past.
-		m.progress("  %s has come to where %s goes on: importing once more", m.from.form.Name(), m.to.form.Name())
-		if err := m.outrun(ctx, 0); err != nil {
+		if now+lastLeeway < m.state.Raised {
+			err := m.compareMoved(ctx)
+			if err == nil || imports > 0 {
+				return err
+			}
+			m.progress("  a write got past the fence: importing once more")
+		} else {
+			// What was made before has resourceVersions that the old form has gone past.
+			m.progress("  %s has come to where %s goes on: importing once more", m.from.form.Name(), m.to.form.Name())
+			if err := m.outrun(ctx, 0); err != nil {
+				return err
+			}
+		}
+		if err := m.remake(ctx); err != nil {
 			return err
 		}
 	}
-	if err := m.remake(ctx); err != nil {
-		return err
-	}
-	return m.compareMoved(ctx)
+	return m.tooFast()
 }
 
 // settle gives the objects that are served now what only they can have: their children, the managers of their fields, and

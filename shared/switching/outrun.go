@@ -34,6 +34,8 @@ const (
 	leeway    = 1000
 	perObject = 20
 	soMuch    = 10 * time.Second
+	// lastLeeway is what has to be left of it right before a version is flipped.
+	lastLeeway = leeway / 4
 )
 
 // compactionTimeout is how long kube-apiserver may take to forget: with its own setting it compacts every five minutes
@@ -53,6 +55,10 @@ func (m *move) outrun(ctx context.Context, objects int) error {
 			return err
 		}
 	}
+	return m.tooFast()
+}
+
+func (m *move) tooFast() error {
 	return fmt.Errorf("%s goes on faster than %s can follow: try again when less is written", m.from.form.Name(), m.to.form.Name())
 }
 
@@ -121,18 +127,24 @@ func (m *move) outrunServer(ctx context.Context, target int64) error {
 	return m.ready(ctx)
 }
 
-var configMaps = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
+// configMaps of Duet's namespace, which have the revisions of kube-apiserver's storage, as custom resources do.
+func (m *move) configMaps() (dynamic.ResourceInterface, error) {
+	objects, err := dynamic.NewForConfig(m.installer.Env.Config())
+	if err != nil {
+		return nil, err
+	}
+	return objects.Resource(schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}).Namespace(install.Namespace), nil
+}
 
 // outrunDefinition does so through kube-apiserver, whose revisions are those of its custom resources. It is far ahead as a
 // rule, and there is nothing to do then but to look.
 func (m *move) outrunDefinition(ctx context.Context, target int64) error {
-	objects, err := dynamic.NewForConfig(m.installer.Env.Config())
+	of, err := m.configMaps()
 	if err != nil {
 		return err
 	}
 	filler := canary()
 	filler.SetLabels(nil)
-	of := objects.Resource(configMaps).Namespace(install.Namespace)
 	if err := m.fill(ctx, of, filler, target); err != nil {
 		return err
 	}
@@ -146,6 +158,20 @@ const fillers = 16
 
 // fillerAnnotation is what is written.
 const fillerAnnotation = install.Group + "/switch-filler"
+
+// configMapFillers are those that a run has left which ended while it wrote.
+func configMapFillers() []*unstructured.Unstructured {
+	left := make([]*unstructured.Unstructured, fillers)
+	for i := range left {
+		left[i] = canary()
+		left[i].SetName(fillerName(left[i], i))
+	}
+	return left
+}
+
+func fillerName(template *unstructured.Unstructured, i int) string {
+	return fmt.Sprintf("%s-%d", template.GetName(), i)
+}
 
 // fill writes until the revision is above a target. What it writes is gone in the end.
 func (m *move) fill(ctx context.Context, objects dynamic.ResourceInterface, template *unstructured.Unstructured, target int64) error {
@@ -166,7 +192,7 @@ func (m *move) fill(ctx context.Context, objects dynamic.ResourceInterface, temp
 	for i := range fillers {
 		writes.Go(func() error {
 			filler := template.DeepCopy()
-			filler.SetName(fmt.Sprintf("%s-%d", template.GetName(), i))
+			filler.SetName(fillerName(template, i))
 			if err := fillWith(ctx, objects, filler, target, func(at int64) { pace.Reached(at - now) }); err != nil {
 				return fmt.Errorf("could not write %s: %w", filler.GetName(), err)
 			}

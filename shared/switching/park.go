@@ -92,6 +92,15 @@ func (m *move) parkDefinition(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	left, err := m.leftWithDefinition(ctx)
+	if err != nil {
+		return err
+	}
+	if left {
+		if err := m.registerAgain(ctx, front); err != nil {
+			return err
+		}
+	}
 	parked := m.from.form.Park(m.from.plan)
 	const attempts = 5
 	for attempt := 1; ; attempt++ {
@@ -107,18 +116,41 @@ func (m *move) parkDefinition(ctx context.Context) error {
 			return fmt.Errorf("the OpenAPI documents of the cluster are not complete: %w", err)
 		}
 		m.progress("  registering once more: %v", err)
-		if err := m.define(ctx, front, m.from); err != nil {
+		if err := m.registerAgain(ctx, front); err != nil {
 			return err
 		}
-		for _, version := range m.from.versions() {
-			if err := m.toServer(ctx, front, version); err != nil {
-				return err
-			}
-			if err := front.answered(ctx, version, false); err != nil {
-				return err
-			}
+	}
+}
+
+// leftWithDefinition says whether a run has ended while it registered once more, so that the CustomResourceDefinition answers
+// for a version. If that served nothing, every object would answer 404.
+func (m *move) leftWithDefinition(ctx context.Context) (bool, error) {
+	for _, version := range m.from.versions() {
+		registration, err := m.registration(ctx, version)
+		if err != nil {
+			return false, err
+		}
+		if registration == nil || isLocal(registration) {
+			return true, nil
 		}
 	}
+	return false, nil
+}
+
+// registerAgain sends every version to the server once more. The CustomResourceDefinition answers meanwhile.
+func (m *move) registerAgain(ctx context.Context, front front) error {
+	if err := m.define(ctx, front, m.from); err != nil {
+		return err
+	}
+	for _, version := range m.from.versions() {
+		if err := m.toServer(ctx, front, version); err != nil {
+			return err
+		}
+		if err := front.answered(ctx, version, false); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (m *move) awaitDocuments(ctx context.Context, front front) error {
