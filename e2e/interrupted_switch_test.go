@@ -35,14 +35,8 @@ func openedSpecs(s *site, namespace func() string) {
 		Expect(copied.UID).To(Equal(was.UID))
 
 		By("losing the copy")
-		form, err := s.Installer.Forms.Named(install.Aggregated)
-		Expect(err).NotTo(HaveOccurred())
-		plan, err := s.Installer.Env.Plan(ctx, form, aggregatedimpl.ProfileDedicated)
-		Expect(err).NotTo(HaveOccurred())
-		client, err := plan.Etcd.Client()
-		Expect(err).NotTo(HaveOccurred())
-		defer client.Close()
-		lost, err := client.Delete(ctx, plan.Etcd.Prefix, clientv3.WithPrefix())
+		client, prefix := s.copies(ctx)
+		lost, err := client.Delete(ctx, prefix, clientv3.WithPrefix())
 		Expect(err).NotTo(HaveOccurred())
 		Expect(lost.Deleted).To(BeNumerically(">", 0))
 		Expect(s.Plane.Runner().Kill(ctx, serverName)).To(Succeed())
@@ -126,14 +120,19 @@ func resumedSpecs(s *site, namespace func() string) {
 	It("tells whoever comes from the definition what was made anew, however far that has gone on meanwhile", func(ctx context.Context) {
 		was, err := s.instance(ctx, namespace(), "db")
 		Expect(err).NotTo(HaveOccurred())
-		there := switching.Options{To: install.Aggregated, Strategy: switching.API}
-		s.interrupted(ctx, there, "", fixture.V1+" goes to")
+		anew := switching.Options{To: install.Aggregated, Strategy: switching.API}
+		s.interrupted(ctx, anew, "", fixture.V1+" goes to")
 		state, err := s.Installer.ReadSwitch(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(state.Step).To(Equal(string(switching.Flip)))
-		from := s.goOn(ctx, namespace(), state.Raised)
+		storage, prefix := s.copies(ctx)
+		there, err := storage.Get(ctx, prefix, clientv3.WithPrefix(), clientv3.WithCountOnly())
+		Expect(err).NotTo(HaveOccurred())
+		Expect(there.Count).To(BeNumerically(">", 0))
+		const settling = 500 // More revisions than a switch that goes on from here needs for one object.
+		from := s.goOn(ctx, namespace(), there.Header.Revision+settling)
 
-		_, err = s.switching(ctx, there)
+		_, err = s.switching(ctx, anew)
 		Expect(err).NotTo(HaveOccurred())
 		client, err := metadata.NewForConfig(s.Config())
 		Expect(err).NotTo(HaveOccurred())
@@ -185,6 +184,19 @@ func resumedSpecs(s *site, namespace func() string) {
 		_, err = s.switching(ctx, switching.Options{To: install.CRD})
 		Expect(err).NotTo(HaveOccurred())
 	})
+}
+
+// copies returns a client of the storage that objects are copied to, and the prefix that they have there.
+func (s *site) copies(ctx context.Context) (*clientv3.Client, string) {
+	GinkgoHelper()
+	form, err := s.Installer.Forms.Named(install.Aggregated)
+	Expect(err).NotTo(HaveOccurred())
+	plan, err := s.Installer.Env.Plan(ctx, form, aggregatedimpl.ProfileDedicated)
+	Expect(err).NotTo(HaveOccurred())
+	client, err := plan.Etcd.Client()
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(client.Close)
+	return client, plan.Etcd.Prefix
 }
 
 // goOn has the cluster's revision grow above another one, and returns the resourceVersion that a client has by then.
