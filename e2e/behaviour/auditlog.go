@@ -9,7 +9,6 @@ import (
 	"os"
 	"time"
 
-	"k8s.io/apimachinery/pkg/util/wait"
 	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
 
 	"github.com/duet-api/duet/e2e/wire"
@@ -84,7 +83,7 @@ func (t *trail) events(v server) ([]auditv1.Event, error) {
 func (t *trail) of(ctx context.Context, answer *wire.Answer) (map[string]auditv1.Event, error) {
 	id := answer.Header.Get("Audit-Id")
 	found := map[string]auditv1.Event{}
-	err := wait.PollUntilContextTimeout(ctx, pollInterval, logPatience, true, func(context.Context) (bool, error) {
+	_, err := within(ctx, logPatience, func(context.Context) (bool, error) {
 		for _, v := range t.servers {
 			events, err := t.events(v)
 			if err != nil {
@@ -98,7 +97,7 @@ func (t *trail) of(ctx context.Context, answer *wire.Answer) (map[string]auditv1
 		}
 		return len(found) == len(t.servers), nil
 	})
-	if err != nil && (!wait.Interrupted(err) || ctx.Err() != nil) {
+	if err != nil {
 		return nil, fmt.Errorf("could not wait for the audit events of a request: %w", err)
 	}
 	for _, v := range t.servers {

@@ -2,7 +2,6 @@ package behaviour
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -12,7 +11,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/duet-api/duet/e2e/fixture"
@@ -255,18 +253,16 @@ func frozenQuota(ctx context.Context, s *Subject) (Observation, error) {
 		_, ok := quota.Status.Used[corev1.ResourceConfigMaps]
 		return ok, nil
 	}
-	patience, cancel := context.WithTimeout(ctx, quotaPatience)
-	defer cancel()
-	err = eventually(patience, "the quota count", counted)
-	if err != nil && (!wait.Interrupted(errors.Unwrap(err)) || ctx.Err() != nil) {
+	during, err := within(ctx, quotaPatience, counted)
+	if err != nil {
 		return Observation{}, err
 	}
-	during := choose(err == nil, "counted", "not counted")
 	close(release)
 	if err := eventually(ctx, "the quota count", counted); err != nil {
 		return Observation{}, err
 	}
-	return observed("a quota of ConfigMaps is %s, and counted once the server answers again", during)
+	return observed("a quota of ConfigMaps is %s, and counted once the server answers again",
+		choose(during, "counted", "not counted"))
 }
 
 // controllersAtWork returns when kube-controller-manager does its work again.

@@ -2,6 +2,7 @@ package behaviour
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,7 +14,6 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/sets"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/duet-api/duet/e2e/fixture"
@@ -223,17 +223,18 @@ func withoutPolicies(ctx context.Context, s *Subject) (Observation, error) {
 		return Observation{}, err
 	}
 	var last *wire.Answer
-	patience, cancel := context.WithTimeout(ctx, readyPatience)
-	defer cancel()
-	err = eventually(patience, "the server ready", func(ctx context.Context) (bool, error) {
+	isReady, err := within(ctx, readyPatience, func(ctx context.Context) (bool, error) {
 		answer, err := server.ask(ctx, "/readyz")
 		if err == nil {
 			last = answer
 		}
 		return err == nil && answer.OK(), nil
 	})
-	if err != nil && (!wait.Interrupted(err) || last == nil) {
+	if err != nil {
 		return Observation{}, err
+	}
+	if last == nil {
+		return Observation{}, errors.New("the server did not answer after its restart")
 	}
 	var failing []string
 	for line := range strings.Lines(string(last.Body)) {
@@ -243,7 +244,7 @@ func withoutPolicies(ctx context.Context, s *Subject) (Observation, error) {
 		}
 	}
 	ready := "ready"
-	if err != nil {
+	if !isReady {
 		ready = "not ready for want of " + strings.Join(failing, ", ")
 	}
 	seen, err := s.answersByVerdict(ctx, []try{

@@ -3,10 +3,10 @@ package behaviour
 import (
 	"context"
 	"fmt"
+	"time"
 
 	flowcontrolv1 "k8s.io/api/flowcontrol/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/duet-api/duet/e2e/wire"
 )
@@ -119,6 +119,9 @@ func seatsOfRequests(ctx context.Context, s *Subject) (Observation, error) {
 	return Observation{Summary: fmt.Sprintf("%d gets: %s", requests, summary)}, err
 }
 
+// seatPatience is how long a watch may keep its seat. It gives it back with its first event, if it does.
+const seatPatience = 10 * time.Second
+
 func seatsOfWatches(ctx context.Context, s *Subject) (Observation, error) {
 	client, servers, want, err := s.flow(ctx)
 	if err != nil {
@@ -137,15 +140,16 @@ func seatsOfWatches(ctx context.Context, s *Subject) (Observation, error) {
 	}
 	for _, v := range servers {
 		var seats float64
-		err := wait.PollUntilContextTimeout(ctx, pollInterval, logPatience, true, func(ctx context.Context) (bool, error) {
+		free, err := within(ctx, seatPatience, func(ctx context.Context) (bool, error) {
+			var err error
 			seats, _, err = s.count(ctx, v, executing, want)
-			return seats == 0, err
+			return err == nil && seats == 0, err
 		})
-		if wait.Interrupted(err) && ctx.Err() == nil {
-			return observed("%d open watches hold %v seats in %s", watches, seats, v.name())
-		}
 		if err != nil {
 			return Observation{}, err
+		}
+		if !free {
+			return observed("%d open watches hold %v seats in %s", watches, seats, v.name())
 		}
 	}
 	return observed("%d open watches hold no seat in any server", watches)

@@ -12,7 +12,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 
 	"github.com/duet-api/duet/e2e/fixture"
@@ -113,15 +112,12 @@ func forgotten(ctx context.Context, s *Subject) (Observation, error) {
 // untilRefused lists until the server refuses, or for as long as it may take to learn of a compaction.
 func (s *Subject) untilRefused(ctx context.Context, options ...wire.Option) (*wire.Answer, error) {
 	var answer *wire.Answer
-	err := wait.PollUntilContextTimeout(ctx, pollInterval, compactionNoticed, true, func(ctx context.Context) (bool, error) {
+	_, err := within(ctx, compactionNoticed, func(ctx context.Context) (bool, error) {
 		var err error
 		answer, err = s.get(ctx, s.path(), options...)
 		return err == nil && !answer.OK(), err
 	})
-	if err != nil && (!wait.Interrupted(err) || ctx.Err() != nil) {
-		return nil, err
-	}
-	return answer, nil
+	return answer, err
 }
 
 // compact has a server's etcd forget everything but the newest state, as API servers do every five minutes.

@@ -114,14 +114,11 @@ const quiet = 2 * time.Second
 
 // rests is whether a value stays in the store for a while: what a controller writes would be taken for the migration.
 func (s *Subject) rests(ctx context.Context, client *clientv3.Client, key string, value []byte) (bool, error) {
-	err := wait.PollUntilContextTimeout(ctx, pollInterval, quiet, true, func(ctx context.Context) (bool, error) {
+	changed, err := within(ctx, quiet, func(ctx context.Context) (bool, error) {
 		current, err := client.Get(ctx, key)
 		return err == nil && (len(current.Kvs) != 1 || !bytes.Equal(current.Kvs[0].Value, value)), err
 	})
-	if wait.Interrupted(err) {
-		return ctx.Err() == nil, ctx.Err()
-	}
-	return false, err
+	return !changed, err
 }
 
 // migrate asks for a migration of the resource's storage, and says how it ended.

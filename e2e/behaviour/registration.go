@@ -9,7 +9,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/duet-api/duet/e2e/fixture"
 	"github.com/duet-api/duet/e2e/wire"
@@ -71,24 +70,21 @@ func registrationEdited(ctx context.Context, s *Subject) (Observation, error) {
 	if err := edit(ours); err != nil {
 		return Observation{}, err
 	}
-	fate := "stays"
-	err = wait.PollUntilContextTimeout(ctx, pollInterval, logPatience, true, func(ctx context.Context) (bool, error) {
+	putBack, err := within(ctx, logPatience, func(ctx context.Context) (bool, error) {
 		now, err := stored(there.get(ctx, registrationPath()))
 		if err != nil {
 			return false, err
 		}
 		priority, _, _ := unstructured.NestedInt64(now.Object, "spec", "versionPriority")
-		if priority != ours {
-			fate = "is put back"
-		}
 		return priority != ours, nil
 	})
-	if err != nil && !wait.Interrupted(err) {
+	if err != nil {
 		return Observation{}, err
 	}
 	label, labelled := registration.GetLabels()[automanaged]
 	return Observation{Summary: fmt.Sprintf("%s, another version priority %s",
-		choose(labelled, "label automanaged "+label, "no label automanaged"), fate)}, edit(before)
+		choose(labelled, "label automanaged "+label, "no label automanaged"),
+		choose(putBack, "is put back", "stays"))}, edit(before)
 }
 
 func registrationOwner(ctx context.Context, s *Subject) (Observation, error) {

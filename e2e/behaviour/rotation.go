@@ -12,7 +12,6 @@ import (
 
 	"github.com/google/renameio/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 
 	"github.com/duet-api/duet/e2e/fixture"
@@ -204,20 +203,10 @@ func (s *Subject) believes(ctx context.Context, v server, proxy *rest.Config) (s
 	if err != nil {
 		return "", err
 	}
-	verdict := "believes it"
-	err = wait.PollUntilContextTimeout(ctx, pollInterval, logPatience, true, func(ctx context.Context) (bool, error) {
+	refuses, err := within(ctx, logPatience, func(ctx context.Context) (bool, error) {
 		answer, err := client.Send(ctx, "GET", s.path("db"), nil,
 			header("X-Remote-User", "somebody"), header("X-Remote-Group", "system:masters"))
-		if err != nil {
-			return false, err
-		}
-		if !answer.OK() {
-			verdict = "refuses it"
-		}
-		return !answer.OK(), nil
+		return err == nil && !answer.OK(), err
 	})
-	if err != nil && !wait.Interrupted(err) {
-		return "", err
-	}
-	return verdict, nil
+	return choose(refuses, "refuses it", "believes it"), err
 }

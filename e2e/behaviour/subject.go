@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -171,15 +169,4 @@ func (s *Subject) release(ctx context.Context) error {
 	}
 	_, err = answer.Object()
 	return err
-}
-
-// pollInterval is how often a probe looks again for what takes a moment.
-const pollInterval = 50 * time.Millisecond
-
-// eventually waits until a condition holds, or until the context ends: then the error says what it waited for.
-func eventually(ctx context.Context, what string, condition func(context.Context) (bool, error)) error {
-	if err := wait.PollUntilContextCancel(ctx, pollInterval, true, condition); err != nil {
-		return fmt.Errorf("could not see %s: %w", what, err)
-	}
-	return nil
 }

@@ -11,7 +11,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/duet-api/duet/e2e/fixture"
 	"github.com/duet-api/duet/e2e/wire"
@@ -167,7 +166,7 @@ func (b *backend) without(ctx context.Context, object *unstructured.Unstructured
 // symptom of a server that has just been started.
 func (b *backend) symptom(ctx context.Context) (string, error) {
 	state := "never ready"
-	err := wait.PollUntilContextTimeout(ctx, pollInterval, 2*logPatience, true, func(ctx context.Context) (bool, error) {
+	_, err := within(ctx, readyPatience, func(ctx context.Context) (bool, error) {
 		status, err := process.Find(ctx, b.runner(), b.name)
 		if err != nil {
 			return false, err
@@ -182,7 +181,7 @@ func (b *backend) symptom(ctx context.Context) (string, error) {
 		}
 		return false, nil
 	})
-	if err != nil && !wait.Interrupted(err) {
+	if err != nil {
 		return "", err
 	}
 	read, err := b.subject.get(ctx, b.subject.path("db"))

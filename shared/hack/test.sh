@@ -8,6 +8,7 @@ set -o errexit -o nounset -o pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 mode=${1:-all}
+[ -t 1 ] || export GINKGO_NO_COLOR=TRUE # a log is read for what failed, not for its escape sequences
 
 # The package whose tests run real servers, which a bare machine does not have.
 servers=github.com/duet-api/duet/e2e/mysql
@@ -67,7 +68,7 @@ if [ "$mode" = switch ]; then
 	# With -v for the verdicts, which are in the report of each spec; Ginkgo's own time limit would be an hour.
 	disturbed='faults || dedicated-faults || still-faults || interrupted || taken-back'
 	load() {
-		go test -v -count 1 -timeout 1440m ./e2e/switching -args -ginkgo.no-color -ginkgo.timeout=1440m -full -watches=50 \
+		go test -v -count 1 -timeout 1440m ./e2e/switching -args -ginkgo.timeout=1440m -full -watches=50 \
 			-ginkgo.label-filter="${1}${labels:+ && ($labels)}" "${@:2}"
 	}
 	labels=${2:-} failed=0
