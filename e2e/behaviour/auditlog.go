@@ -83,7 +83,7 @@ func (t *trail) events(v server) ([]auditv1.Event, error) {
 func (t *trail) of(ctx context.Context, answer *wire.Answer) (map[string]auditv1.Event, error) {
 	id := answer.Header.Get("Audit-Id")
 	found := map[string]auditv1.Event{}
-	_, err := within(ctx, logPatience, func(context.Context) (bool, error) {
+	_, err := holdsWithin(ctx, logPatience, func(context.Context) (bool, error) {
 		for _, v := range t.servers {
 			events, err := t.events(v)
 			if err != nil {

@@ -2,6 +2,7 @@ package behaviour
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -46,11 +47,9 @@ func autoscalerReads(ctx context.Context, s *Subject) (Observation, error) {
 	}
 	// The controller looks at an autoscaler every 15 s, and for new kinds every 30 s: the first verdict may be of a time
 	// when it did not know this one.
-	waiting, stop := context.WithTimeout(ctx, time.Minute)
-	defer stop()
 	var verdict autoscalingv2.HorizontalPodAutoscalerCondition
 	replicas := int32(0)
-	err := eventually(waiting, "the autoscaler at work", func(context.Context) (bool, error) {
+	_, err := holdsWithin(ctx, time.Minute, func(ctx context.Context) (bool, error) {
 		autoscaler, err := s.autoscaler(ctx)
 		if err != nil {
 			return false, err
@@ -63,8 +62,11 @@ func autoscalerReads(ctx context.Context, s *Subject) (Observation, error) {
 		}
 		return verdict.Status == corev1.ConditionTrue, nil
 	})
-	if err != nil && (ctx.Err() != nil || verdict.Type == "") {
+	if err != nil {
 		return Observation{}, err
+	}
+	if verdict.Type == "" {
+		return Observation{}, errors.New("the autoscaler says nothing of whether it is able to scale")
 	}
 	return observed("%s %s %s, %d replicas now", verdict.Type, verdict.Status, verdict.Reason, replicas)
 }

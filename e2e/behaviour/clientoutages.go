@@ -170,16 +170,11 @@ func (s *Subject) unrelatedChild(ctx context.Context, client kubernetes.Interfac
 		return "", fmt.Errorf("could not delete the owner: %w", err)
 	}
 	// Half a minute is how often the collector looks for new kinds, which is when a broken group could stop it.
-	waiting, stop := context.WithTimeout(ctx, 40*time.Second)
-	defer stop()
-	err = eventually(waiting, "the child go", func(ctx context.Context) (bool, error) {
+	gone, err := holdsWithin(ctx, 40*time.Second, func(ctx context.Context) (bool, error) {
 		_, err := maps.Get(ctx, "child", metav1.GetOptions{})
 		return apierrors.IsNotFound(err), ignoreNotFound(err)
 	})
-	if err != nil && waiting.Err() == nil {
-		return "", err
-	}
-	return choose(err == nil, "gone", "still there"), ctx.Err()
+	return choose(gone, "gone", "still there"), err
 }
 
 func informerThroughOutage(ctx context.Context, s *Subject) (Observation, error) {

@@ -253,7 +253,7 @@ func frozenQuota(ctx context.Context, s *Subject) (Observation, error) {
 		_, ok := quota.Status.Used[corev1.ResourceConfigMaps]
 		return ok, nil
 	}
-	during, err := within(ctx, quotaPatience, counted)
+	during, err := holdsWithin(ctx, quotaPatience, counted)
 	if err != nil {
 		return Observation{}, err
 	}

@@ -223,7 +223,7 @@ func withoutPolicies(ctx context.Context, s *Subject) (Observation, error) {
 		return Observation{}, err
 	}
 	var last *wire.Answer
-	isReady, err := within(ctx, readyPatience, func(ctx context.Context) (bool, error) {
+	isReady, err := holdsWithin(ctx, readyPatience, func(ctx context.Context) (bool, error) {
 		answer, err := server.ask(ctx, "/readyz")
 		if err == nil {
 			last = answer

@@ -140,7 +140,7 @@ func seatsOfWatches(ctx context.Context, s *Subject) (Observation, error) {
 	}
 	for _, v := range servers {
 		var seats float64
-		free, err := within(ctx, seatPatience, func(ctx context.Context) (bool, error) {
+		free, err := holdsWithin(ctx, seatPatience, func(ctx context.Context) (bool, error) {
 			var err error
 			seats, _, err = s.count(ctx, v, executing, want)
 			return err == nil && seats == 0, err

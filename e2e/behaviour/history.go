@@ -112,7 +112,7 @@ func forgotten(ctx context.Context, s *Subject) (Observation, error) {
 // untilRefused lists until the server refuses, or for as long as it may take to learn of a compaction.
 func (s *Subject) untilRefused(ctx context.Context, options ...wire.Option) (*wire.Answer, error) {
 	var answer *wire.Answer
-	_, err := within(ctx, compactionNoticed, func(ctx context.Context) (bool, error) {
+	_, err := holdsWithin(ctx, compactionNoticed, func(ctx context.Context) (bool, error) {
 		var err error
 		answer, err = s.get(ctx, s.path(), options...)
 		return err == nil && !answer.OK(), err

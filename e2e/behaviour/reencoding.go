@@ -114,7 +114,7 @@ const quiet = 2 * time.Second
 
 // rests is whether a value stays in the store for a while: what a controller writes would be taken for the migration.
 func (s *Subject) rests(ctx context.Context, client *clientv3.Client, key string, value []byte) (bool, error) {
-	changed, err := within(ctx, quiet, func(ctx context.Context) (bool, error) {
+	changed, err := holdsWithin(ctx, quiet, func(ctx context.Context) (bool, error) {
 		current, err := client.Get(ctx, key)
 		return err == nil && (len(current.Kvs) != 1 || !bytes.Equal(current.Kvs[0].Value, value)), err
 	})

@@ -70,7 +70,7 @@ func registrationEdited(ctx context.Context, s *Subject) (Observation, error) {
 	if err := edit(ours); err != nil {
 		return Observation{}, err
 	}
-	putBack, err := within(ctx, logPatience, func(ctx context.Context) (bool, error) {
+	putBack, err := holdsWithin(ctx, logPatience, func(ctx context.Context) (bool, error) {
 		now, err := stored(there.get(ctx, registrationPath()))
 		if err != nil {
 			return false, err

@@ -203,7 +203,7 @@ func (s *Subject) believes(ctx context.Context, v server, proxy *rest.Config) (s
 	if err != nil {
 		return "", err
 	}
-	refuses, err := within(ctx, logPatience, func(ctx context.Context) (bool, error) {
+	refuses, err := holdsWithin(ctx, logPatience, func(ctx context.Context) (bool, error) {
 		answer, err := client.Send(ctx, "GET", s.path("db"), nil,
 			header("X-Remote-User", "somebody"), header("X-Remote-Group", "system:masters"))
 		return err == nil && !answer.OK(), err

@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -29,6 +30,9 @@ const (
 	// cleanupTimeout is how long a row's namespace, or anything else that it left, may take to go. It is generous: a
 	// hundred namespaces are deleted at a time, each in passes over every kind that there is.
 	cleanupTimeout = 5 * time.Minute
+	// namespacePollInterval is how often a row looks whether its namespace is gone. Many rows look at the same time, and
+	// what they take of the server is missing where the namespaces are deleted.
+	namespacePollInterval = time.Second
 	// namespaceLabel marks the namespaces of rows, with the row's ID.
 	namespaceLabel = "duet.example.com/row"
 )
@@ -234,11 +238,22 @@ func removeNamespace(ctx context.Context, client kubernetes.Interface, name stri
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("could not delete the row's namespace: %w", err)
 	}
-	return eventually(ctx, "the row's namespace "+name+" go", func(ctx context.Context) (bool, error) {
-		_, err := client.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
-			return true, nil
+	var inTheWay []string
+	err = wait.PollUntilContextCancel(ctx, namespacePollInterval, true, func(ctx context.Context) (bool, error) {
+		namespace, err := client.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return apierrors.IsNotFound(err), ignoreNotFound(err)
 		}
-		return false, err
+		inTheWay = nil
+		for _, condition := range namespace.Status.Conditions {
+			if condition.Status == corev1.ConditionTrue {
+				inTheWay = append(inTheWay, condition.Message)
+			}
+		}
+		return false, nil
 	})
+	if err != nil {
+		return fmt.Errorf("could not see the row's namespace %s go: %w; %s", name, err, strings.Join(inTheWay, "; "))
+	}
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	corev1 "k8s.io/api/core/v1"
@@ -163,10 +164,13 @@ func (b *backend) without(ctx context.Context, object *unstructured.Unstructured
 	return symptom, b.restore(ctx)
 }
 
+// lookedAgain is how long kube-apiserver may take to see that a server is back.
+const lookedAgain = 40 * time.Second
+
 // symptom of a server that has just been started.
 func (b *backend) symptom(ctx context.Context) (string, error) {
 	state := "never ready"
-	_, err := within(ctx, readyPatience, func(ctx context.Context) (bool, error) {
+	_, err := holdsWithin(ctx, readyPatience, func(ctx context.Context) (bool, error) {
 		status, err := process.Find(ctx, b.runner(), b.name)
 		if err != nil {
 			return false, err
@@ -183,6 +187,13 @@ func (b *backend) symptom(ctx context.Context) (string, error) {
 	})
 	if err != nil {
 		return "", err
+	}
+	if state != "does not start" {
+		// kube-apiserver may have looked while the server was away; it looks again every half minute.
+		_, err := holdsWithin(ctx, lookedAgain, func(ctx context.Context) (bool, error) { return !b.refused(ctx), nil })
+		if err != nil {
+			return "", err
+		}
 	}
 	read, err := b.subject.get(ctx, b.subject.path("db"))
 	if err != nil {

@@ -24,9 +24,9 @@ func eventually(ctx context.Context, what string, condition func(context.Context
 	return nil
 }
 
-// within says whether a condition comes to hold before patience is over. It is for what may never happen: that it did not
-// is a result, and no error. Patience does not cut a look short, for a request that was not answered shows nothing.
-func within(ctx context.Context, patience time.Duration, condition func(context.Context) (bool, error)) (bool, error) {
+// holdsWithin says whether a condition comes to hold before patience is over. It is for what may never happen: that it did
+// not is a result, and no error. Patience does not cut a look short: a request that was not answered shows nothing.
+func holdsWithin(ctx context.Context, patience time.Duration, condition func(context.Context) (bool, error)) (bool, error) {
 	var (
 		began = time.Now()
 		looks int

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-func TestWithin(t *testing.T) {
+func TestHoldsWithin(t *testing.T) {
 	const patience = 5 * time.Second
 	broken := errors.New("broken")
 	began := time.Time{}
@@ -60,9 +60,9 @@ func TestWithin(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				began = time.Now()
-				holds, err := within(t.Context(), patience, test.condition)
+				holds, err := holdsWithin(t.Context(), patience, test.condition)
 				if holds != test.holds || !errors.Is(err, test.err) {
-					t.Errorf("within = %t, %v; want %t, %v", holds, err, test.holds, test.err)
+					t.Errorf("holdsWithin = %t, %v; want %t, %v", holds, err, test.holds, test.err)
 				}
 				if took := time.Since(began); took > test.took {
 					t.Errorf("took %v, longer than %v", took, test.took)
@@ -72,11 +72,11 @@ func TestWithin(t *testing.T) {
 	}
 }
 
-func TestWithinEndsWithTheContext(t *testing.T) {
+func TestHoldsWithinEndsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := within(ctx, time.Minute, func(context.Context) (bool, error) { return false, nil }); err == nil {
+		if _, err := holdsWithin(ctx, time.Minute, func(context.Context) (bool, error) { return false, nil }); err == nil {
 			t.Error("the row's time is over, and it says that something does not happen")
 		}
 	})
