@@ -28,8 +28,9 @@ const (
 	// that it could not read.
 	rowTimeout = 5 * time.Minute
 	// cleanupTimeout is how long a row's namespace, or anything else that it left, may take to go. It is generous: a
-	// hundred namespaces are deleted at a time, each in passes over every kind that there is.
-	cleanupTimeout = 5 * time.Minute
+	// hundred namespaces are deleted at a time, each in passes over every kind that there is, up to a minute apart. On a
+	// machine that does other work besides, some have taken more than five minutes.
+	cleanupTimeout = 10 * time.Minute
 	// namespacePollInterval is how often a row looks whether its namespace is gone. Many rows look at the same time, and
 	// what they take of the server is missing where the namespaces are deleted.
 	namespacePollInterval = time.Second
