@@ -100,13 +100,11 @@ func namespaceFate(ctx context.Context, client kubernetes.Interface, name string
 		if err != nil {
 			return false, err
 		}
-		for _, condition := range namespace.Status.Conditions {
-			if condition.Status == corev1.ConditionTrue {
-				fate = fmt.Sprintf("%s, %s: %s", namespace.Status.Phase, condition.Type, condition.Reason)
-				return true, nil
-			}
+		known := obstacles(namespace)
+		if len(known) > 0 {
+			fate = fmt.Sprintf("%s, %s: %s", namespace.Status.Phase, known[0].Type, known[0].Reason)
 		}
-		return false, nil
+		return len(known) > 0, nil
 	})
 	return fate, err
 }

@@ -13,7 +13,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -239,22 +238,27 @@ func removeNamespace(ctx context.Context, client kubernetes.Interface, name stri
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("could not delete the row's namespace: %w", err)
 	}
-	var inTheWay []string
-	err = wait.PollUntilContextCancel(ctx, namespacePollInterval, true, func(ctx context.Context) (bool, error) {
+	var inTheWay []corev1.NamespaceCondition
+	what := "the row's namespace " + name + " go"
+	err = eventuallyEvery(ctx, namespacePollInterval, what, func(ctx context.Context) (bool, error) {
 		namespace, err := client.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
-		if err != nil {
-			return apierrors.IsNotFound(err), ignoreNotFound(err)
+		if err == nil {
+			inTheWay = obstacles(namespace)
 		}
-		inTheWay = nil
-		for _, condition := range namespace.Status.Conditions {
-			if condition.Status == corev1.ConditionTrue {
-				inTheWay = append(inTheWay, condition.Message)
-			}
-		}
-		return false, nil
+		return apierrors.IsNotFound(err), ignoreNotFound(err)
 	})
-	if err != nil {
-		return fmt.Errorf("could not see the row's namespace %s go: %w; %s", name, err, strings.Join(inTheWay, "; "))
+	if err == nil {
+		return nil
 	}
-	return nil
+	for _, obstacle := range inTheWay {
+		err = fmt.Errorf("%w; %s", err, obstacle.Message)
+	}
+	return err
+}
+
+// obstacles are what is in the way of the deletion of a namespace, as far as its status says.
+func obstacles(namespace *corev1.Namespace) []corev1.NamespaceCondition {
+	return slices.DeleteFunc(slices.Clone(namespace.Status.Conditions), func(condition corev1.NamespaceCondition) bool {
+		return condition.Status != corev1.ConditionTrue
+	})
 }

@@ -189,7 +189,10 @@ func (b *backend) symptom(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if state != "does not start" {
-		// kube-apiserver may have looked while the server was away; it looks again every half minute.
+		// kube-apiserver may have looked while the server was away.
+		if err := b.touch(ctx); err != nil {
+			return "", err
+		}
 		_, err := holdsWithin(ctx, lookedAgain, func(ctx context.Context) (bool, error) { return !b.refused(ctx), nil })
 		if err != nil {
 			return "", err

@@ -18,7 +18,14 @@ const (
 
 // eventually waits until a condition holds, or until the context ends: then the error says what it waited for.
 func eventually(ctx context.Context, what string, condition func(context.Context) (bool, error)) error {
-	if err := wait.PollUntilContextCancel(ctx, pollInterval, true, condition); err != nil {
+	return eventuallyEvery(ctx, pollInterval, what, condition)
+}
+
+// eventuallyEvery is eventually for what takes longer than a moment.
+func eventuallyEvery(
+	ctx context.Context, interval time.Duration, what string, condition func(context.Context) (bool, error),
+) error {
+	if err := wait.PollUntilContextCancel(ctx, interval, true, condition); err != nil {
 		return fmt.Errorf("could not see %s: %w", what, err)
 	}
 	return nil

@@ -11,7 +11,7 @@ import (
 func TestHoldsWithin(t *testing.T) {
 	const patience = 5 * time.Second
 	broken := errors.New("broken")
-	began := time.Time{}
+	var began time.Time
 	for _, test := range []struct {
 		name      string
 		condition func(context.Context) (bool, error)
