@@ -70,6 +70,12 @@ func installSpecs(s *site) {
 				g.Expect(err).NotTo(HaveOccurred())
 				g.Expect(answer.Code).To(Equal(404))
 			}).WithContext(ctx).Should(Succeed())
+			Eventually(func(g Gomega) {
+				index, err := s.client.Send(ctx, "GET", "/openapi/v3", nil)
+				g.Expect(err).NotTo(HaveOccurred())
+				g.Expect(index.Code).To(Equal(200))
+				g.Expect(string(index.Body)).NotTo(ContainSubstring(install.Group), "what is not served is still described")
+			}).WithContext(ctx).Should(Succeed())
 		})
 
 		It("finds the same objects when it is done again", func(ctx context.Context) {

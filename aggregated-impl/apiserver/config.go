@@ -63,7 +63,7 @@ func (o *Options) Config(ctx context.Context) (*Config, error) {
 		return nil, err
 	}
 	config.BuildHandlerChainFunc = func(handler http.Handler, c *genericapiserver.Config) http.Handler {
-		return authorities.gate(genericapiserver.DefaultBuildHandlerChain(withDeprecationWarning(handler), c))
+		return authorities.gate(genericapiserver.DefaultBuildHandlerChain(withDeprecationWarning(withPresentDocument(handler)), c))
 	}
 	return &Config{Generic: config, scheme: scheme, codecs: codecs, cluster: cluster}, nil
 }

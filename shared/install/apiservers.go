@@ -47,6 +47,11 @@ func (i *Installer) Serves(ctx context.Context, versions ...string) error {
 	return i.Env.AtEachAPIServer(func(config *rest.Config) error { return Serves(ctx, config, versions...) })
 }
 
+// Undocumented checks that no kube-apiserver has an OpenAPI v3 document of any of these versions.
+func (i *Installer) Undocumented(versions ...string) error {
+	return i.Env.AtEachAPIServer(func(config *rest.Config) error { return undocumented(config, versions...) })
+}
+
 // ClientFor is a client like the administrator's, with other access.
 func (i *Installer) ClientFor(config *rest.Config) (client.Client, error) {
 	return client.New(config, client.Options{Scheme: i.client.Scheme(), Mapper: i.client.RESTMapper()})

@@ -44,8 +44,29 @@ func Serves(ctx context.Context, config *rest.Config, versions ...string) error 
 		if found[groupVersion] == nil {
 			return fmt.Errorf("%s is not yet in discovery", groupVersion)
 		}
-		if schemas["apis/"+groupVersion.String()] == nil {
+		if schemas[documentOf(version)] == nil {
 			return fmt.Errorf("%s is not yet in OpenAPI", groupVersion)
+		}
+	}
+	return nil
+}
+
+// documentOf is where the OpenAPI v3 index has the document of a version.
+func documentOf(version string) string { return "apis/" + Group + "/" + version }
+
+// undocumented checks that there is no OpenAPI v3 document of any of these versions.
+func undocumented(config *rest.Config, versions ...string) error {
+	discover, err := discovery.NewDiscoveryClientForConfig(config)
+	if err != nil {
+		return err
+	}
+	schemas, err := discover.OpenAPIV3().Paths()
+	if err != nil {
+		return fmt.Errorf("could not read the OpenAPI index: %w", err)
+	}
+	for _, version := range versions {
+		if schemas[documentOf(version)] != nil {
+			return fmt.Errorf("%s is still in OpenAPI", documentOf(version))
 		}
 	}
 	return nil

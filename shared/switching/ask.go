@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -36,30 +37,71 @@ func (a *asker) get(ctx context.Context, path string) ([]byte, error) {
 	return a.send(ctx, http.MethodGet, path, nil)
 }
 
+// getUnless returns the body of an answer and its entity tag, and no body if the tag is known.
+func (a *asker) getUnless(ctx context.Context, path string, known []string) ([]byte, string, error) {
+	request, err := a.request(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return nil, "", err
+	}
+	if len(known) > 0 {
+		request.Header.Set("If-None-Match", strings.Join(known, ", "))
+	}
+	answer, body, err := a.do(request)
+	if err != nil {
+		return nil, "", err
+	}
+	if len(known) > 0 && answer.StatusCode == http.StatusNotModified {
+		return nil, "", nil
+	}
+	return body, answer.Header.Get("Etag"), refused(answer, body)
+}
+
 // send sends a request once. An answer that is no success is a *refusal.
 func (a *asker) send(ctx context.Context, method, path string, content []byte) ([]byte, error) {
+	request, err := a.request(ctx, method, path, content)
+	if err != nil {
+		return nil, err
+	}
+	answer, body, err := a.do(request)
+	if err != nil {
+		return nil, err
+	}
+	if err := refused(answer, body); err != nil {
+		return nil, err
+	}
+	return body, nil
+}
+
+func (a *asker) request(ctx context.Context, method, path string, content []byte) (*http.Request, error) {
 	request, err := http.NewRequestWithContext(ctx, method, a.host+path, bytes.NewReader(content))
 	if err != nil {
 		return nil, err
 	}
 	request.Header.Set("Accept", "application/json")
 	request.Header.Set("Content-Type", "application/json")
+	return request, nil
+}
+
+// do sends a request, and reads the answer.
+func (a *asker) do(request *http.Request) (*http.Response, []byte, error) {
 	answer, err := a.client.Do(request)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer answer.Body.Close()
 	body, err := io.ReadAll(answer.Body)
-	if err != nil {
-		return nil, err
+	return answer, body, err
+}
+
+// refused is a *refusal if an answer is no success.
+func refused(answer *http.Response, body []byte) error {
+	if answer.StatusCode == http.StatusOK || answer.StatusCode == http.StatusCreated {
+		return nil
 	}
-	if answer.StatusCode != http.StatusOK && answer.StatusCode != http.StatusCreated {
-		return nil, &refusal{
-			request: method + " " + path, status: answer.Status, code: answer.StatusCode, body: body,
-			later: answer.Header.Get("Retry-After") != "",
-		}
+	return &refusal{
+		request: answer.Request.Method + " " + answer.Request.URL.RequestURI(), status: answer.Status, code: answer.StatusCode,
+		body: body, later: answer.Header.Get("Retry-After") != "",
 	}
-	return body, nil
 }
 
 // refusal is an answer that is no success.

@@ -171,7 +171,13 @@ func (m *move) unprepare(ctx context.Context) error {
 		}
 	}
 	if len(m.to.definitions()) > 0 {
-		if err := m.installer.ParkObjects(ctx, m.to.form.Park(m.to.plan)); err != nil {
+		parked := m.to.form.Park(m.to.plan)
+		if err := m.installer.ParkObjects(ctx, parked); err != nil {
+			return err
+		}
+		if err := m.installer.Withdraw(ctx, parked, func(context.Context) error {
+			return m.installer.Undocumented(importVersion)
+		}); err != nil {
 			return err
 		}
 	}

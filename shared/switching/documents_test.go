@@ -2,9 +2,12 @@ package switching
 
 import (
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -39,30 +42,58 @@ func TestPathsOfDefinition(t *testing.T) {
 
 func TestDocuments(t *testing.T) {
 	const item, own, other = "/apis/mysql.example.com/v1/a", "/apis/mysql.example.com/v1/b", "/apis/mysql.example.com/v1alpha1/a"
-	server := serverOf(t, map[string]string{
-		"/openapi/v2": `{"paths": {"` + item + `": {}, "` + own + `": {}, "` + other + `": {}, "/api/v1/pods": {}}}`,
-	})
+	one := map[string]string{`"1"`: `{"paths": {"` + item + `": {}, "` + own + `": {}, "` + other + `": {}, "/api/v1/pods": {}}}`}
+	two := maps.Clone(one)
+	two[`"2"`] = `{"paths": {"` + item + `": {}}}`
+	v1 := []string{"v1"}
 	for name, test := range map[string]struct {
+		answers  map[string]string // by entity tag
 		versions []string
-		either   []paths
+		want     paths
+		beside   []paths
 		wrong    string // part of the error
 	}{
-		"as wanted":     {versions: []string{"v1"}, either: []paths{{item: true, own: true}}},
-		"both versions": {versions: []string{"v1", "v1alpha1"}, either: []paths{{item: true, own: true, other: true}}},
-		"one of two":    {versions: []string{"v1"}, either: []paths{{item: true}, {item: true, own: true}}},
-		"something is missing": {
-			versions: []string{"v1alpha1"}, either: []paths{{other: true, item: true}}, wrong: "does not have " + item,
+		"as wanted":            {answers: one, versions: v1, want: paths{item: true, own: true}},
+		"both versions":        {answers: one, versions: []string{"v1", "v1alpha1"}, want: paths{item: true, own: true, other: true}},
+		"something is missing": {answers: one, versions: []string{"v1alpha1"}, want: paths{other: true, item: true}, wrong: "does not have " + item},
+		"something is left":    {answers: one, versions: v1, want: paths{item: true}, wrong: "still has " + own},
+		"two, of which one is wanted": {
+			answers: two, versions: v1, want: paths{item: true, own: true}, wrong: "does not have " + own,
 		},
-		"something is left": {versions: []string{"v1"}, either: []paths{{item: true}}, wrong: "still has " + own},
+		"two, of which the other may be": {
+			answers: two, versions: v1, want: paths{item: true, own: true}, beside: []paths{{item: true}},
+		},
+		"two, of which none is wanted": {
+			answers: two, versions: v1, want: paths{}, beside: []paths{{item: true, own: true}}, wrong: "still has " + item,
+		},
+		"only what may be beside it": {
+			answers: one, versions: v1, want: paths{item: true}, beside: []paths{{item: true, own: true}}, wrong: "still has " + own,
+		},
+		"no document": {answers: map[string]string{`"1"`: "none"}, versions: v1, wrong: "could not read"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := server.documents(t.Context(), "/openapi/v2", test.versions, test.either...)
+			err := inTurns(t, test.answers).documents(t.Context(), "/openapi", test.versions, test.want, test.beside...)
 			if (err == nil) != (test.wrong == "") || err != nil && !strings.Contains(err.Error(), test.wrong) {
 				t.Errorf("got error %v, want one with %q", err, test.wrong)
 			}
 		})
 	}
-	if err := server.documents(t.Context(), "/openapi/v3/apis/mysql.example.com/v1", []string{"v1"}, paths{}); err == nil {
+	if err := serverOf(t, nil).documents(t.Context(), "/openapi/v2", v1, paths{}); err == nil {
 		t.Error("a document that is not there is as wanted")
 	}
+}
+
+// inTurns answers with each of these, by entity tag, and leaves out what the client has.
+func inTurns(t *testing.T, answers map[string]string) *asker {
+	t.Helper()
+	tags := slices.Sorted(maps.Keys(answers))
+	asked := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		tag := tags[asked%len(tags)]
+		asked++
+		w.Header().Set("Etag", tag)
+		http.ServeContent(w, r, "", time.Time{}, strings.NewReader(answers[tag]))
+	}))
+	t.Cleanup(server.Close)
+	return &asker{client: server.Client(), host: server.URL}
 }

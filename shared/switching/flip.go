@@ -143,7 +143,7 @@ func (m *move) toServer(ctx context.Context, front front, version string) error 
 		return err
 	}
 	if current != nil && equality.Semantic.DeepEqual(current.Object["spec"], withDefaults(wanted, current)) &&
-		m.documented(ctx, front, version) == nil {
+		m.documented(ctx, front, []string{version}, m.to, m.from) == nil {
 		return nil // An earlier run got this far.
 	}
 	if m.strategy() == API {

@@ -109,8 +109,8 @@ func (m *move) parkDefinition(ctx context.Context) error {
 		}
 		err := m.awaitDocuments(ctx, front)
 		if err == nil {
-			m.check("the CustomResourceDefinition serves nothing, and OpenAPI v2 has what %s documents", m.to.form.Name())
-			return nil
+			m.check("the CustomResourceDefinition serves nothing, and OpenAPI has what %s documents", m.to.form.Name())
+			break
 		}
 		if attempt == attempts || ctx.Err() != nil {
 			return fmt.Errorf("the OpenAPI documents of the cluster are not complete: %w", err)
@@ -120,6 +120,14 @@ func (m *move) parkDefinition(ctx context.Context) error {
 			return err
 		}
 	}
+	// Only now is the server's OpenAPI v3 known to be there as well.
+	if err := m.installer.Withdraw(ctx, parked, func(ctx context.Context) error {
+		return m.documented(ctx, front, m.to.versions(), m.to)
+	}); err != nil {
+		return err
+	}
+	m.check("OpenAPI v3 has nothing else")
+	return nil
 }
 
 // leftWithDefinition says whether a run has ended while it registered once more, so that the CustomResourceDefinition answers
@@ -157,7 +165,7 @@ func (m *move) awaitDocuments(ctx context.Context, front front) error {
 	ctx, cancel := context.WithTimeout(ctx, documentsTimeout)
 	defer cancel()
 	return until(ctx, "the OpenAPI documents", 100*time.Millisecond, func(ctx context.Context) error {
-		return m.documented(ctx, front, m.from.versions()...)
+		return m.documented(ctx, front, m.from.versions(), m.to, m.from)
 	})
 }
 
@@ -185,11 +193,11 @@ func (m *move) confirm(ctx context.Context) error {
 		return err
 	}
 	if err := until(ctx, "the OpenAPI documents", 100*time.Millisecond, func(ctx context.Context) error {
-		return m.documented(ctx, front, m.to.versions()...)
+		return m.documented(ctx, front, m.to.versions(), m.to)
 	}); err != nil {
 		return err
 	}
-	m.check("/openapi/v2 and /openapi/v3 describe it")
+	m.check("/openapi/v2 and /openapi/v3 describe it, and nothing else")
 	detected, err := install.Detect(ctx, m.installer.Client())
 	if err != nil {
 		return err
