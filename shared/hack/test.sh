@@ -37,7 +37,7 @@ go run ./bench/cmd/duet build etcd kube-apiserver kube-controller-manager kube-s
 
 # The specs of a package that a label filter chooses.
 specs() {
-	go test "${flags[@]}" -timeout 80m "$1" -ginkgo.label-filter="$2"
+	go test "${flags[@]}" -timeout 80m "$1" -ginkgo.label-filter="$2" -ginkgo.silence-skips
 }
 
 # Runs a command beside the others, whose end `together` waits for. A control plane takes long to wait for, and little to

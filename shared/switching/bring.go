@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/duet-api/duet/shared/install"
@@ -89,11 +87,17 @@ func (m *move) bringDefinition(ctx context.Context, definition *unstructured.Uns
 	if err := m.holdDefinition(ctx); err != nil {
 		return err
 	}
+	asked := time.Now()
 	if err := until(ctx, "the CustomResourceDefinition to be established", fenceInterval, func(ctx context.Context) error {
 		if err := m.installer.Client().Get(ctx, client.ObjectKeyFromObject(definition), stored); err != nil {
 			return err
 		}
-		return seasoned(stored, time.Now())
+		err := seasoned(stored, time.Now())
+		if errors.Is(err, install.ErrNotEstablished) && time.Since(asked) >= install.EstablishInterval {
+			asked = time.Now()
+			err = errors.Join(err, m.installer.EstablishAnew(ctx, definition))
+		}
+		return err
 	}); err != nil {
 		return err
 	}
@@ -106,20 +110,14 @@ const season = 6 * time.Second
 
 // seasoned is nil when a definition has been established for long enough.
 func seasoned(definition *unstructured.Unstructured, now time.Time) error {
-	crd := &apiextensionsv1.CustomResourceDefinition{}
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(definition.Object, crd); err != nil {
+	since, err := install.Established(definition)
+	if err != nil {
 		return err
 	}
-	for _, condition := range crd.Status.Conditions {
-		if condition.Type != apiextensionsv1.Established || condition.Status != apiextensionsv1.ConditionTrue {
-			continue
-		}
-		if age := now.Sub(condition.LastTransitionTime.Time); age < season {
-			return fmt.Errorf("it has been established for %s only", age.Round(time.Second))
-		}
-		return nil
+	if age := now.Sub(since); age < season {
+		return fmt.Errorf("it has been established for %s only", age.Round(time.Second))
 	}
-	return errors.New("it is not established")
+	return nil
 }
 
 // ready waits until the other form's own server answers, asked directly.

@@ -25,7 +25,13 @@ func (m *move) documented(ctx context.Context, front front, versions []string, o
 	if err != nil {
 		return err
 	}
-	if err := front.each(func(a *asker) error { return a.documents(ctx, "/openapi/v2", versions, want) }); err != nil {
+	if err := front.each(func(a *asker) error {
+		have, err := a.paths(ctx, "/openapi/v2", versions)
+		if err != nil {
+			return err
+		}
+		return differ("/openapi/v2", have, want)
+	}); err != nil {
 		return err
 	}
 	for _, version := range versions {
@@ -43,7 +49,7 @@ func (m *move) documented(ctx context.Context, front front, versions []string, o
 			beside = append(beside, other)
 		}
 		if err := front.each(func(a *asker) error {
-			return a.documents(ctx, document, []string{version}, want, beside...)
+			return a.documents(ctx, document, version, want, beside...)
 		}); err != nil {
 			return err
 		}
@@ -90,29 +96,39 @@ func pathsOfDefinition(definition *unstructured.Unstructured, version string) (p
 	return built, nil
 }
 
-// documents is nil when a document has, of these versions, exactly these paths, whenever it is read; or at times those
-// that may be beside it.
-func (a *asker) documents(ctx context.Context, document string, versions []string, want paths, beside ...paths) error {
-	variants, err := a.variants(ctx, document, versions)
-	if err != nil {
-		return err
-	}
-	found := false
-	for _, variant := range variants {
-		same := func(other paths) bool { return maps.Equal(variant, other) }
-		if same(want) {
-			found = true
-		} else if !slices.ContainsFunc(beside, same) {
-			return differ(document, variant, want)
+// reads are how often a document is read. Where kube-apiserver has two OpenAPI v3 documents of a version, it takes the one
+// that it comes to first in a walk through a map. The walk begins at one of eight places, or of some more on a cluster with
+// many servers, and each of the two is the first one for one place at least.
+const reads = 64
+
+// documents is nil when a document has, of this version, exactly these paths, however often it is read. If there may be
+// others beside it, it is when these are read once, and nothing else but those before.
+func (a *asker) documents(ctx context.Context, document, version string, want paths, beside ...paths) error {
+	var last paths
+	var known []string
+	for range reads {
+		body, tag, err := a.getUnless(ctx, document, known)
+		if err != nil {
+			return err
+		}
+		if body == nil {
+			continue
+		}
+		known = append(known, tag)
+		if last, err = pathsIn(body, []string{version}); err != nil {
+			return fmt.Errorf("could not read %s: %w", document, err)
+		}
+		switch differs := differ(document, last, want); {
+		case differs == nil && len(beside) > 0:
+			return nil
+		case differs != nil && !slices.ContainsFunc(beside, func(other paths) bool { return maps.Equal(last, other) }):
+			return differs
 		}
 	}
-	if !found {
-		return differ(document, variants[0], want)
-	}
-	return nil
+	return differ(document, last, want)
 }
 
-// differ says what a document lacks or has in excess.
+// differ says what a document lacks or has in excess; nil if nothing.
 func differ(document string, have, want paths) error {
 	for _, path := range slices.Sorted(maps.Keys(want)) {
 		if !have[path] {
@@ -125,32 +141,6 @@ func differ(document string, have, want paths) error {
 		}
 	}
 	return nil
-}
-
-// variantReads are how often a document is read. Where kube-apiserver has two OpenAPI v3 documents of a version, it takes
-// the one that it comes to first in a walk through a map. The walk begins at one of eight places, or of some more on a
-// cluster with many servers, and each of the two is the first one for one place at least.
-const variantReads = 64
-
-// variants are the paths of each document that is answered, of which there is one at least.
-func (a *asker) variants(ctx context.Context, document string, versions []string) ([]paths, error) {
-	var variants []paths
-	var known []string
-	for range variantReads {
-		body, tag, err := a.getUnless(ctx, document, known)
-		if err != nil {
-			return nil, err
-		}
-		if body == nil {
-			continue
-		}
-		variant, err := pathsIn(body, versions)
-		if err != nil {
-			return nil, fmt.Errorf("could not read %s: %w", document, err)
-		}
-		variants, known = append(variants, variant), append(known, tag)
-	}
-	return variants, nil
 }
 
 // paths are those of the group in these versions in a document.

@@ -45,40 +45,40 @@ func TestDocuments(t *testing.T) {
 	one := map[string]string{`"1"`: `{"paths": {"` + item + `": {}, "` + own + `": {}, "` + other + `": {}, "/api/v1/pods": {}}}`}
 	two := maps.Clone(one)
 	two[`"2"`] = `{"paths": {"` + item + `": {}}}`
-	v1 := []string{"v1"}
 	for name, test := range map[string]struct {
-		answers  map[string]string // by entity tag
-		versions []string
-		want     paths
-		beside   []paths
-		wrong    string // part of the error
+		answers map[string]string // by entity tag
+		version string            // v1 if empty
+		want    paths
+		beside  []paths
+		wrong   string // part of the error
 	}{
-		"as wanted":            {answers: one, versions: v1, want: paths{item: true, own: true}},
-		"both versions":        {answers: one, versions: []string{"v1", "v1alpha1"}, want: paths{item: true, own: true, other: true}},
-		"something is missing": {answers: one, versions: []string{"v1alpha1"}, want: paths{other: true, item: true}, wrong: "does not have " + item},
-		"something is left":    {answers: one, versions: v1, want: paths{item: true}, wrong: "still has " + own},
-		"two, of which one is wanted": {
-			answers: two, versions: v1, want: paths{item: true, own: true}, wrong: "does not have " + own,
-		},
-		"two, of which the other may be": {
-			answers: two, versions: v1, want: paths{item: true, own: true}, beside: []paths{{item: true}},
-		},
+		"as wanted":                      {answers: one, want: paths{item: true, own: true}},
+		"another version":                {answers: one, version: "v1alpha1", want: paths{other: true}},
+		"something is missing":           {answers: one, version: "v1alpha1", want: paths{other: true, item: true}, wrong: "does not have " + item},
+		"something is left":              {answers: one, want: paths{item: true}, wrong: "still has " + own},
+		"two, the first of them wanted":  {answers: two, want: paths{item: true, own: true}, wrong: "does not have " + own},
+		"two, the second of them wanted": {answers: two, want: paths{item: true}, wrong: "still has " + own},
+		"two, of which the other may be": {answers: two, want: paths{item: true}, beside: []paths{{item: true, own: true}}},
 		"two, of which none is wanted": {
-			answers: two, versions: v1, want: paths{}, beside: []paths{{item: true, own: true}}, wrong: "still has " + item,
+			answers: two, want: paths{}, beside: []paths{{item: true, own: true}}, wrong: "still has " + item,
 		},
 		"only what may be beside it": {
-			answers: one, versions: v1, want: paths{item: true}, beside: []paths{{item: true, own: true}}, wrong: "still has " + own,
+			answers: one, want: paths{item: true}, beside: []paths{{item: true, own: true}}, wrong: "still has " + own,
 		},
-		"no document": {answers: map[string]string{`"1"`: "none"}, versions: v1, wrong: "could not read"},
+		"no document": {answers: map[string]string{`"1"`: "none"}, wrong: "could not read"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := inTurns(t, test.answers).documents(t.Context(), "/openapi", test.versions, test.want, test.beside...)
+			version := "v1"
+			if test.version != "" {
+				version = test.version
+			}
+			err := inTurns(t, test.answers).documents(t.Context(), "/openapi", version, test.want, test.beside...)
 			if (err == nil) != (test.wrong == "") || err != nil && !strings.Contains(err.Error(), test.wrong) {
 				t.Errorf("got error %v, want one with %q", err, test.wrong)
 			}
 		})
 	}
-	if err := serverOf(t, nil).documents(t.Context(), "/openapi/v2", v1, paths{}); err == nil {
+	if err := serverOf(t, nil).documents(t.Context(), "/openapi/v3/apis/mysql.example.com/v1", "v1", paths{}); err == nil {
 		t.Error("a document that is not there is as wanted")
 	}
 }

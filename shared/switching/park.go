@@ -24,6 +24,11 @@ func (m *move) park(ctx context.Context) error {
 	if err := m.releaseWrites(ctx); err != nil {
 		return err
 	}
+	if len(m.from.definitions()) > 0 {
+		if err := m.withdrawDefinition(ctx); err != nil {
+			return err
+		}
+	}
 	if err := m.dismiss(ctx, m.from); err != nil {
 		return err
 	}
@@ -110,7 +115,7 @@ func (m *move) parkDefinition(ctx context.Context) error {
 		err := m.awaitDocuments(ctx, front)
 		if err == nil {
 			m.check("the CustomResourceDefinition serves nothing, and OpenAPI has what %s documents", m.to.form.Name())
-			break
+			return nil
 		}
 		if attempt == attempts || ctx.Err() != nil {
 			return fmt.Errorf("the OpenAPI documents of the cluster are not complete: %w", err)
@@ -120,13 +125,21 @@ func (m *move) parkDefinition(ctx context.Context) error {
 			return err
 		}
 	}
-	// Only now is the server's OpenAPI v3 known to be there as well.
-	if err := m.installer.Withdraw(ctx, parked, func(ctx context.Context) error {
+}
+
+// withdrawDefinition has the CustomResourceDefinition that is parked leave OpenAPI v3. It comes when that of the server is
+// known to be there, and nobody has to wait for it.
+func (m *move) withdrawDefinition(ctx context.Context) error {
+	front, err := m.front()
+	if err != nil {
+		return err
+	}
+	if err := m.installer.Withdraw(ctx, m.from.definitions(), func(ctx context.Context) error {
 		return m.documented(ctx, front, m.to.versions(), m.to)
 	}); err != nil {
 		return err
 	}
-	m.check("OpenAPI v3 has nothing else")
+	m.check("OpenAPI v3 has nothing of the CustomResourceDefinition any more")
 	return nil
 }
 
