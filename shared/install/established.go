@@ -1,6 +1,7 @@
 package install
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,9 +17,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// EstablishInterval is how long kube-apiserver gets to establish a CustomResourceDefinition, which takes it milliseconds,
-// before it is asked once more.
-const EstablishInterval = time.Second
+// EstablishTimeout is how long kube-apiserver may take to establish a CustomResourceDefinition. It does so within
+// milliseconds, or after five seconds where it was told that there are several (--apiserver-count).
+const EstablishTimeout = 10 * time.Second
 
 // ErrNotEstablished says that kube-apiserver has not established a CustomResourceDefinition, or not again.
 var ErrNotEstablished = errors.New("it is not established")
@@ -70,42 +71,46 @@ func establishAnew(ctx context.Context, c client.Client, definition *unstructure
 	return nil
 }
 
-// Withdraw has every kube-apiserver forget the OpenAPI v3 documents of CustomResourceDefinitions that are parked, and
+// forgetTimeout is how long a kube-apiserver may take to forget an OpenAPI document, which it does within milliseconds if
+// it has learned that it should.
+const forgetTimeout = time.Second
+
+// Withdraw has every kube-apiserver forget the OpenAPI v3 documents of a CustomResourceDefinition that is parked, and
 // returns once they are gone, as withdrawn says.
 //
 // By itself kube-apiserver goes on answering with the documents of versions that are not served any more, until it is
 // started again: also when an aggregated server is registered for them, and then with either document. It forgets them
 // when the CustomResourceDefinition is deleted, which must not be, or when it is not established. Once it is again, only
 // what is served is documented. A kube-apiserver that looks too late has seen nothing of that, and so it is done again.
-func (i *Installer) Withdraw(ctx context.Context, parked []*unstructured.Unstructured, withdrawn func(context.Context) error) error {
+func (i *Installer) Withdraw(ctx context.Context, parked *unstructured.Unstructured, withdrawn func(context.Context) error) error {
 	var asked time.Time
+	current := parked.DeepCopy()
 	return poll(ctx, 2*time.Minute, "OpenAPI v3 to be without the CustomResourceDefinition", func(ctx context.Context) error {
-		again := time.Since(asked) >= EstablishInterval
-		if again {
+		if err := i.client.Get(ctx, client.ObjectKeyFromObject(parked), current); err != nil {
+			return forGood(err)
+		}
+		limit := forgetTimeout
+		_, err := Established(current)
+		switch {
+		case err != nil:
+			limit = EstablishTimeout
+		case !asked.IsZero():
+			if err = withdrawn(ctx); err == nil {
+				return nil
+			}
+		}
+		if time.Since(asked) >= limit {
 			asked = time.Now()
+			err = cmp.Or(forGood(i.EstablishAnew(ctx, parked)), err, ErrNotEstablished)
 		}
-		for _, definition := range parked {
-			if again {
-				if err := i.EstablishAnew(ctx, definition); err != nil {
-					return worthAnother(err)
-				}
-			}
-			current := definition.DeepCopy()
-			if err := i.client.Get(ctx, client.ObjectKeyFromObject(definition), current); err != nil {
-				return worthAnother(err)
-			}
-			if _, err := Established(current); err != nil {
-				return err
-			}
-		}
-		return withdrawn(ctx)
+		return err
 	})
 }
 
-// worthAnother is an error as poll takes it: one that trying again will not change is final.
-func worthAnother(err error) error {
-	if transient(err) || apierrors.IsConflict(err) {
-		return err
+// forGood makes an error final that trying again will not change.
+func forGood(err error) error {
+	if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) {
+		return final{err}
 	}
-	return final{err}
+	return err
 }

@@ -97,14 +97,12 @@ func (i *Installer) Uninstall(ctx context.Context, deleteData bool) (Uninstalled
 	if err := i.ParkObjects(ctx, park); err != nil {
 		return result, err
 	}
-	if len(park) > 0 {
-		if err := i.Withdraw(ctx, park, func(context.Context) error {
+	for _, object := range park {
+		if err := i.Withdraw(ctx, object, func(context.Context) error {
 			return i.Undocumented(form.Versions(profile)...)
 		}); err != nil {
 			return result, err
 		}
-	}
-	for _, object := range park {
 		result.Stays = append(result.Stays, describe(object)+", which serves nothing and may not be deleted (policy "+holdName+")")
 	}
 	if err := i.RemoveObjects(ctx, without(plan.Objects, park)); err != nil {

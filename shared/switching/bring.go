@@ -93,7 +93,7 @@ func (m *move) bringDefinition(ctx context.Context, definition *unstructured.Uns
 			return err
 		}
 		err := seasoned(stored, time.Now())
-		if errors.Is(err, install.ErrNotEstablished) && time.Since(asked) >= install.EstablishInterval {
+		if errors.Is(err, install.ErrNotEstablished) && time.Since(asked) >= install.EstablishTimeout {
 			asked = time.Now()
 			err = errors.Join(err, m.installer.EstablishAnew(ctx, definition))
 		}
@@ -173,10 +173,12 @@ func (m *move) unprepare(ctx context.Context) error {
 		if err := m.installer.ParkObjects(ctx, parked); err != nil {
 			return err
 		}
-		if err := m.installer.Withdraw(ctx, parked, func(context.Context) error {
-			return m.installer.Undocumented(importVersion)
-		}); err != nil {
-			return err
+		for _, definition := range parked {
+			if err := m.installer.Withdraw(ctx, definition, func(context.Context) error {
+				return m.installer.Undocumented(importVersion)
+			}); err != nil {
+				return err
+			}
 		}
 	}
 	if err := m.dismiss(ctx, m.to); err != nil {

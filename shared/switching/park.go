@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/duet-api/duet/shared/install"
 	"github.com/duet-api/duet/shared/process"
 )
@@ -24,8 +26,8 @@ func (m *move) park(ctx context.Context) error {
 	if err := m.releaseWrites(ctx); err != nil {
 		return err
 	}
-	if len(m.from.definitions()) > 0 {
-		if err := m.withdrawDefinition(ctx); err != nil {
+	for _, definition := range m.from.definitions() {
+		if err := m.withdrawDocuments(ctx, definition); err != nil {
 			return err
 		}
 	}
@@ -127,14 +129,14 @@ func (m *move) parkDefinition(ctx context.Context) error {
 	}
 }
 
-// withdrawDefinition has the CustomResourceDefinition that is parked leave OpenAPI v3. It comes when that of the server is
-// known to be there, and nobody has to wait for it.
-func (m *move) withdrawDefinition(ctx context.Context) error {
+// withdrawDocuments has the CustomResourceDefinition that is parked leave OpenAPI v3. It comes when what the server has
+// there is known to be there, and when nobody has to wait for it.
+func (m *move) withdrawDocuments(ctx context.Context, parked *unstructured.Unstructured) error {
 	front, err := m.front()
 	if err != nil {
 		return err
 	}
-	if err := m.installer.Withdraw(ctx, m.from.definitions(), func(ctx context.Context) error {
+	if err := m.installer.Withdraw(ctx, parked, func(ctx context.Context) error {
 		return m.documented(ctx, front, m.to.versions(), m.to)
 	}); err != nil {
 		return err
