@@ -78,6 +78,8 @@ func (p Program) makeData(ctx context.Context, data, dir, password string) (init
 			"--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db", smallLog, "--datadir=" + data,
 		}, userArgs()...)...)
 	}
+	// A server that starts removes the temporary tables that it finds: in a common directory also those of another.
+	command.Env = append(os.Environ(), "TMPDIR="+dir)
 	if output, err := command.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("could not make the data: %w: %s", err, output)
 	}
