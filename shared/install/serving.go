@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/openapi"
 	"k8s.io/client-go/rest"
 )
 
@@ -35,9 +36,9 @@ func Serves(ctx context.Context, config *rest.Config, versions ...string) error 
 	if err != nil {
 		return fmt.Errorf("could not read discovery: %w", err)
 	}
-	schemas, err := discover.OpenAPIV3().Paths()
+	schemas, err := documents(discover)
 	if err != nil {
-		return fmt.Errorf("could not read the OpenAPI index: %w", err)
+		return err
 	}
 	for _, version := range versions {
 		groupVersion := Resource.GroupResource().WithVersion(version).GroupVersion()
@@ -51,6 +52,15 @@ func Serves(ctx context.Context, config *rest.Config, versions ...string) error 
 	return nil
 }
 
+// documents are those of OpenAPI v3, by where the index has them.
+func documents(discover discovery.OpenAPIV3SchemaInterface) (map[string]openapi.GroupVersion, error) {
+	index, err := discover.OpenAPIV3().Paths()
+	if err != nil {
+		return nil, fmt.Errorf("could not read the OpenAPI index: %w", err)
+	}
+	return index, nil
+}
+
 // documentOf is where the OpenAPI v3 index has the document of a version.
 func documentOf(version string) string { return "apis/" + Group + "/" + version }
 
@@ -60,9 +70,9 @@ func undocumented(config *rest.Config, versions ...string) error {
 	if err != nil {
 		return err
 	}
-	schemas, err := discover.OpenAPIV3().Paths()
+	schemas, err := documents(discover)
 	if err != nil {
-		return fmt.Errorf("could not read the OpenAPI index: %w", err)
+		return err
 	}
 	for _, version := range versions {
 		if schemas[documentOf(version)] != nil {
